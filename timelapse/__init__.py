@@ -1,0 +1,62 @@
+"""timelapse: interval-captured stills become a retimed, labelled clip.
+
+    >>> import timelapse
+    >>> project, base = timelapse.load("configs/progress_ms10.yaml")
+    >>> job = project.job(timelapse.scan_roll(project, base))
+    >>> report = job.render("clip.mp4")
+
+The names below are the public face; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from timelapse.errors import TimelapseError
+    from timelapse.ingest import Clocks, Roll, Still, scan
+    from timelapse.project import Project, load, scan_roll
+    from timelapse.render import Job, frames, still
+    from timelapse.report import plan_json, verify
+    from timelapse.times import CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
+
+__all__ = [
+    "CaptureTime",
+    "Clocks",
+    "Job",
+    "MissionTime",
+    "Project",
+    "Rate",
+    "Roll",
+    "Seconds",
+    "Speed",
+    "Still",
+    "TimelapseError",
+    "VideoTime",
+    "frames",
+    "load",
+    "plan_json",
+    "scan",
+    "scan_roll",
+    "still",
+    "verify",
+]
+
+_HOMES = {
+    "errors": ("TimelapseError",),
+    "ingest": ("Clocks", "Roll", "Still", "scan"),
+    "project": ("Project", "load", "scan_roll"),
+    "render": ("Job", "frames", "still"),
+    "report": ("plan_json", "verify"),
+    "times": ("CaptureTime", "MissionTime", "Rate", "Seconds", "Speed", "VideoTime"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"timelapse.{home}"), name)
+    raise AttributeError(f"module 'timelapse' has no attribute {name!r}")

@@ -1,0 +1,466 @@
+"""The command line: thin.  Data goes to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from timelapse import __version__
+from timelapse.errors import ProjectError, RollError, TimelapseError
+
+if TYPE_CHECKING:
+    from timelapse.ingest import Roll
+    from timelapse.project import Project
+    from timelapse.render import Job
+
+FAILED, USAGE, INVALID, MISSING, INTERRUPTED = 1, 2, 3, 4, 130
+PROJECT_ENDINGS = (".yaml", ".yml")
+
+
+class _Talk:
+    """What the program says to a person: on stderr, coloured and moving on a terminal alone."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+
+        self.quiet = quiet
+        self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def warn(self, warnings: list[str] | tuple[str, ...]) -> None:
+        for warning in warnings:
+            self.console.print(f"warning: {warning}", style="yellow", markup=False)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar with the time left, on a terminal; nothing elsewhere."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        shown = self.console.is_terminal and not self.quiet
+        with Progress(*columns, console=self.console, transient=True, disable=not shown) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Main(click.Group):
+    """Turns the package's errors into messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TimelapseError as error:
+            click.secho("error: ", fg="red", err=True, nl=False)
+            click.echo(str(error), err=True)
+            code = INVALID if isinstance(error, ProjectError) else FAILED
+            ctx.exit(MISSING if isinstance(error, RollError) else code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was there before is unchanged", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt  # so that a render that is told to stop cleans up like one by Ctrl-C
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="timelapse")
+def main() -> None:
+    """Stills taken at intervals become a retimed, labelled clip that knows when each was taken."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Data as JSON on stdout.")
+strict_option = click.option("--strict", is_flag=True, help="Exit with 1 where there are warnings.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a value of the project, such as output.crf=20; may be repeated.",
+)
+
+
+def _settings(pairs: tuple[str, ...]) -> list[tuple[str, str | None, str]]:
+    made: list[tuple[str, str | None, str]] = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{pair!r}: write KEY=VALUE, such as output.crf=20")
+        made.append((key.strip(), value, f"--set {key.strip()}"))
+    return made
+
+
+def _is_project(source: str) -> bool:
+    return Path(source).suffix.lower() in PROJECT_ENDINGS
+
+
+def _load(source: str, settings: list[tuple[str, str | None, str]]) -> tuple[Project, Path]:
+    from timelapse.project import load
+
+    if _is_project(source):
+        return load(Path(source), settings)
+    return load(None, [("roll.stills", json.dumps(source), "ROLL"), *settings])
+
+
+def _scanned(project: Project, base: Path, talk: _Talk) -> Roll:
+    from timelapse.project import scan_roll
+
+    with talk.progress("scanning") as tick:
+        return scan_roll(project, base, tick)
+
+
+def _job(source: str, settings: list[tuple[str, str | None, str]], talk: _Talk) -> Job:
+    project, base = _load(source, settings)
+    return project.job(_scanned(project, base, talk))
+
+
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=1, ensure_ascii=False))
+
+
+def _finish(ctx: click.Context, warnings: list[str] | tuple[str, ...], strict: bool) -> None:
+    if strict and warnings:
+        ctx.exit(FAILED)
+
+
+@main.command()
+@click.argument("roll")
+@set_option
+@json_option
+@strict_option
+@quiet_option
+@click.pass_context
+def scan(
+    ctx: click.Context,
+    roll: str,
+    settings: tuple[str, ...],
+    as_json: bool,
+    strict: bool,
+    quiet: bool,
+) -> None:
+    """What was found in ROLL (a folder, glob, list or zip): order, interval, gaps, ledger."""
+    from timelapse.project import scan_roll
+
+    talk = _Talk(quiet)
+    # A scan alone asks for no schedule; any will do.
+    project, base = _load(roll, [("schedule.speed", "1", "ROLL"), *_settings(settings)])
+    with talk.progress("scanning") as tick:
+        found = scan_roll(project, base, tick)
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        from timelapse.tables import scan_table
+
+        click.echo(scan_table(found))
+    talk.warn(found.warnings)
+    _finish(ctx, found.warnings, strict)
+
+
+@main.command()
+@click.argument("roll")
+@click.option("-o", "--out", default="project.yaml", show_default=True, help="The file to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@quiet_option
+def new(roll: str, out: str, force: bool, quiet: bool) -> None:
+    """A commented starter project for ROLL."""
+    from timelapse.starter import starter
+
+    talk, path = _Talk(quiet), Path(out)
+    if path.exists() and not force:
+        raise click.BadParameter(f"{path} is there already; --force replaces it")
+    project, base = _load(roll, [("schedule.speed", "1", "ROLL")])
+    found = _scanned(project, base, talk)
+    try:
+        path.write_text(starter(roll, found, path), encoding="utf-8")
+    except OSError as error:
+        raise RollError(f"{path}: cannot be written: {error.strerror}") from error
+    talk.say(f"wrote {path}: {len(found.stills)} stills; next: timelapse plan {path}")
+
+
+@main.command()
+@click.argument("project")
+@set_option
+@json_option
+@strict_option
+@quiet_option
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    project: str,
+    settings: tuple[str, ...],
+    as_json: bool,
+    strict: bool,
+    quiet: bool,
+) -> None:
+    """A dry run of PROJECT: where everything falls, and at what speed.  Decodes nothing."""
+    from timelapse.report import plan_json
+
+    talk = _Talk(quiet)
+    job = _job(project, _settings(settings), talk)
+    job.compositor()
+    data = plan_json(job)
+    if as_json:
+        _print_json(data)
+    else:
+        from timelapse.tables import plan_table
+
+        click.echo(plan_table(data))
+    talk.warn(job.warnings)
+    _finish(ctx, job.warnings, strict)
+
+
+@main.command()
+@click.argument("project")
+@click.option("--at", required=True, metavar="TIME", help="A time on any clock: 00:07, T+118 s...")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A PNG or JPEG.")
+@set_option
+@quiet_option
+def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bool) -> None:
+    """One finished frame of PROJECT, at any time on any clock."""
+    from timelapse.deliver import write_picture
+    from timelapse.render import still as finished
+    from timelapse.times import Instant
+
+    talk = _Talk(quiet)
+    job = _job(project, _settings(settings), talk)
+    reading = Instant.read(at).resolve(job.plan.timeline.context)
+    write_picture(out, finished(job, reading.time))
+    frame = job.plan.timeline.frame_of(reading.time)
+    talk.say(f"{out}: frame {frame} ({at} read as {reading.read_as})")
+
+
+@main.command()
+@click.argument("source", metavar="PROJECT|ROLL")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="The film; SOURCE.mp4 if not given."
+)
+@click.option("--speed", metavar="S", help="Times real speed, such as 12.")
+@click.option("--duration", metavar="D", help="The clip's length, such as '90 s'.")
+@click.option("--fps", metavar="R", help="Frames per second, such as 25 or 30000/1001.")
+@click.option("--size", metavar="WxH", help="The frame's size, such as 1920x1080.")
+@click.option("--format", "format_name", metavar="NAME", help="The format, such as h264.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, help="Threads that decode.")
+@set_option
+@json_option
+@strict_option
+@quiet_option
+@click.pass_context
+def render(
+    ctx: click.Context,
+    source: str,
+    out: Path | None,
+    speed: str | None,
+    duration: str | None,
+    fps: str | None,
+    size: str | None,
+    format_name: str | None,
+    workers: int,
+    settings: tuple[str, ...],
+    as_json: bool,
+    strict: bool,
+    quiet: bool,
+) -> None:
+    """Renders PROJECT, or ROLL at a speed or to a duration, into a film with a report."""
+    if speed and duration:
+        raise click.UsageError("--speed and --duration exclude each other")
+    given: list[tuple[str, str | None, str]] = []
+    if speed or duration:
+        given += [(f"schedule.{key}", None, "") for key in ("speed", "duration", "speeds")]
+    if not _is_project(source) and not (speed or duration or _sets_schedule(settings)):
+        raise click.UsageError("a roll needs --speed or --duration")
+    options = (
+        ("schedule.speed", speed, "--speed"),
+        ("schedule.duration", duration, "--duration"),
+        ("output.rate", fps, "--fps"),
+        ("output.size", size, "--size"),
+        ("output.format", format_name, "--format"),
+    )
+    given += [(key, value, origin) for key, value, origin in options if value is not None]
+    talk = _Talk(quiet)
+    job = _job(source, [*given, *_settings(settings)], talk)
+    target = out or Path(Path(source.rstrip("/\\")).stem + ".mp4")
+    report = _render(job, target, workers, talk)
+    if as_json:
+        keys = "output frames duration_s size rate bytes segments report elapsed_s fps warnings"
+        _print_json({key: report[key] for key in keys.split()})
+    else:
+        click.echo(report["output"])
+    _finish(ctx, report["warnings"], strict)
+
+
+def _sets_schedule(settings: tuple[str, ...]) -> bool:
+    return any(pair.startswith("schedule.") for pair in settings)
+
+
+def _render(job: Job, out: Path, workers: int, talk: _Talk) -> dict[str, Any]:
+    from timelapse.render import render as run
+
+    talk.warn(job.warnings)
+    with talk.progress("rendering") as tick:
+        report = run(job, out, workers=workers, progress=tick)
+    talk.warn(report["warnings"][len(job.warnings) :])
+    talk.say(
+        f"{out}: {report['frames']} frames, {report['duration_s']:g} s at {report['rate']} frames/s, "
+        f"{report['size']}, {report['bytes'] / 1e6:.1f} MB, in {report['elapsed_s']:.1f} s"
+    )
+    return report
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, out: Path, as_json: bool) -> None:
+    """Holds the film OUT against its report; exit 1 names what differs."""
+    from timelapse.report import verify as differences
+
+    found = differences(out)
+    if as_json:
+        _print_json({"output": str(out), "ok": not found, "differences": found})
+    else:
+        click.echo("\n".join(f"{out}: {line}" for line in found) or f"{out}: as rendered")
+    if found:
+        ctx.exit(FAILED)
+
+
+@main.group()
+def sample() -> None:
+    """Makes a roll of stills to try things with."""
+
+
+@sample.command("progress-ms10")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--size", default=None, metavar="WxH", help="960x540 if not given.")
+@click.option("--interval", default=None, metavar="S", help="0.5 s if not given.")
+@click.option("--start", default="T-10 s", show_default=True, metavar="T")
+@click.option("--end", default="T+1000 s", show_default=True, metavar="T")
+@click.option("--seed", type=int, default=10, show_default=True)
+@click.option("--quick", is_flag=True, help="Small and sparse: 480x270, a still every 2 s.")
+@quiet_option
+def progress_ms10(
+    folder: Path,
+    size: str | None,
+    interval: str | None,
+    start: str,
+    end: str,
+    seed: int,
+    quick: bool,
+    quiet: bool,
+) -> None:
+    """The Progress MS-10 launch as a camera in the Cupola would have taken it, with its truth."""
+    talk = _Talk(quiet)
+    width_height = size or ("480x270" if quick else "960x540")
+    _sample(
+        folder, width_height, interval or ("2 s" if quick else "0.5 s"), (start, end), seed, talk
+    )
+
+
+def _sample(
+    folder: Path, size: str, interval: str, span: tuple[str, str], seed: int, talk: _Talk
+) -> None:
+    from timelapse.grade import Size
+    from timelapse.simulate import simulate
+    from timelapse.times import Context, Instant, MissionTime, Rate, Seconds
+
+    times = [Instant.read(text).resolve(Context(Rate(25))).time for text in span]
+    begin, end = (time if isinstance(time, MissionTime) else None for time in times)
+    if begin is None or end is None:
+        raise click.BadParameter("--start and --end are mission times, such as T-10 s")
+    try:
+        wanted = Size.read(size)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    with talk.progress("taking stills") as tick:
+        simulate(
+            folder,
+            size=(wanted.width, wanted.height),
+            interval=Seconds.read(interval),
+            start=begin,
+            end=end,
+            seed=seed,
+            progress=tick,
+        )
+    talk.say(f"{folder}: a roll of the Progress MS-10 launch; truth.json says what is in it")
+
+
+@main.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("progress_ms10.mp4"))
+@click.option("--stills", type=click.Path(path_type=Path), help="Keep the stills in this folder.")
+@json_option
+@quiet_option
+def demo(out: Path, stills: Path | None, as_json: bool, quiet: bool) -> None:
+    """The Progress MS-10 clip from nothing: takes the stills, then renders them with labels."""
+    from tempfile import TemporaryDirectory
+
+    from timelapse.report import plan_json
+
+    talk = _Talk(quiet)
+    with TemporaryDirectory(prefix="timelapse-") as scratch:
+        folder = stills or Path(scratch) / "progress-ms10"
+        _sample(folder, "960x540", "1 s", ("T-10 s", "T+1000 s"), 10, talk)
+        where = json.dumps(str(folder.resolve()))
+        job = _job(str(demo_project()), [("roll.stills", where, "demo")], talk)
+        report = _render(job, out, os.cpu_count() or 1, talk)
+    milestones = plan_json(job)["milestones"]
+    if as_json:
+        _print_json({"output": str(out), "frames": report["frames"], "milestones": milestones})
+    else:
+        for milestone in milestones:
+            click.echo(
+                f"frame {milestone['frame']:4d}  {milestone['timecode']}  {milestone['text']}"
+            )
+        click.echo(report["output"])
+
+
+def demo_project() -> Path:
+    """The flagship's project file: in the wheel, or in the working copy."""
+    inside = Path(__file__).parent / "configs" / "progress_ms10.yaml"
+    return inside if inside.exists() else Path(__file__).parents[1] / "configs" / inside.name
+
+
+@main.command()
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """What this machine has and lacks, with the fix."""
+    from timelapse.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([finding.as_json() for finding in findings])
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.ok else "LACK"
+            click.echo(f"{mark} {finding.what}: {finding.found}")
+            if not finding.ok and finding.fix:
+                click.echo(f"       fix: {finding.fix}")
+    if any(finding.needed and not finding.ok for finding in findings):
+        ctx.exit(FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Deliver: frames become a film."""
+
+from timelapse.deliver.film import Chapter, Colours, Encoder, Facts, Tags, probe
+from timelapse.deliver.formats import H264, Format
+from timelapse.deliver.picture import write_picture
+
+__all__ = [
+    "H264",
+    "Chapter",
+    "Colours",
+    "Encoder",
+    "Facts",
+    "Format",
+    "Tags",
+    "probe",
+    "write_picture",
+]

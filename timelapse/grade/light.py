@@ -1,0 +1,52 @@
+"""Display light to linear light and back, by tables.
+
+sRGB transfer functions (IEC 61966-2-1, 5.2).  Linear values are uint16, 65535 = white; 65,536
+levels keep every 8-bit display value apart (the darkest step is 20 levels), so that
+`to_display(to_linear(x)) == x` for all 8-bit x.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Linear = NDArray[np.uint16]
+Display = NDArray[np.uint8]
+
+
+@cache
+def _linear_of(levels: int) -> Linear:
+    """Linear value (uint16) of each of `levels` display values."""
+    shown = np.arange(levels) / (levels - 1)
+    light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    table: Linear = np.rint(light * 65535).astype(np.uint16)
+    return table
+
+
+@cache
+def _display_of() -> Display:
+    """Display value (uint8) of each linear value."""
+    light = np.arange(65536) / 65535
+    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    table: Display = np.rint(shown * 255).astype(np.uint8)
+    return table
+
+
+def to_linear(display: NDArray[Any], out: Linear | None = None) -> Linear:
+    """Display light (uint8 or uint16, any shape) as linear light (uint16, the same shape).
+
+    Written into `out` where given; else the result is new.  The input is not changed.
+    """
+    import cv2
+
+    return cv2.LUT(display, _linear_of(256 if display.dtype == np.uint8 else 65536), out)  # type: ignore[return-value]
+
+
+def to_display(linear: Linear, out: Display | None = None) -> Display:
+    """Linear light (uint16) as display light (uint8), rounded to nearest; see `to_linear`."""
+    import cv2
+
+    return cv2.LUT(linear, _display_of(), out)  # type: ignore[return-value]
