@@ -324,7 +324,7 @@ def _render(job: Job, out: Path, workers: int, talk: _Talk) -> dict[str, Any]:
         report = run(job, out, workers=workers, progress=tick)
     talk.warn(report["warnings"][len(job.warnings) :])
     talk.say(
-        f"{out}: {report['frames']} frames, {report['duration_s']:g} s at {report['rate']} frames/s, "
+        f"{out}: {report['frames']} frames at {report['rate']} frames/s, {report['duration_s']:g} s, "
         f"{report['size']}, {report['bytes'] / 1e6:.1f} MB, in {report['elapsed_s']:.1f} s"
     )
     return report

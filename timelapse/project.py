@@ -25,7 +25,7 @@ from pydantic import (
 from timelapse.deliver import H264, Format
 from timelapse.errors import ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
-from timelapse.ingest import Clocks, Roll, TimeSource, scan
+from timelapse.ingest import Clocks, Roll, TimeSource, natural, scan
 from timelapse.notation import did_you_mean
 from timelapse.overlay import Milestone, Overlay
 from timelapse.render import Job
@@ -255,8 +255,8 @@ def load(
     try:
         return Project.model_validate(document.data), base
     except ValidationError as error:
-        lines = sorted({_explain(mistake, document) for mistake in error.errors()})
-        raise ProjectError("\n".join(lines)) from None
+        lines = dict.fromkeys(_explain(mistake, document) for mistake in error.errors())
+        raise ProjectError("\n".join(sorted(lines, key=natural))) from None
 
 
 def scan_roll(
@@ -278,7 +278,7 @@ def _explain(mistake: Any, document: Document) -> str:
     path = _in_document(loc, document.data)
     place, words = document.place(path), mistake["msg"].removeprefix("Value error, ")
     known = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags"))))
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         place = document.place(path, key=True)
         words = "unknown key" + did_you_mean(str(loc[-1]), _keys(loc[:-1]))
     elif kind == "missing":

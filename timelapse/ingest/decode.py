@@ -65,7 +65,8 @@ def _cmyk(data: bytes) -> Pixels:
 def _other(data: bytes, still: Still) -> Pixels:
     import cv2
 
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    # Not IMREAD_COLOR_RGB: OpenCV 5.0 gives 16-bit TIFFs as BGR all the same.
+    flags = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -75,7 +76,7 @@ def _other(data: bytes, still: Still) -> Pixels:
     _check_unchanged(still, pixels.shape[1], pixels.shape[0])
     if pixels.dtype not in (np.uint8, np.uint16):
         raise StillError(str(still.file), f"has {pixels.dtype} samples; 8 or 16 bit can be used")
-    return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, pixels)
 
 
 def _check_unchanged(still: Still, width: int, height: int) -> None:

@@ -153,7 +153,7 @@ def _by_pillow(stream: BinaryIO, file: File, kind: str) -> Header:
         # Pillow warns of broken EXIF and of large pictures; both are judged here by value.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(stream, formats=("JPEG", "MPO", "PNG")) as picture:
+            with Image.open(stream, formats=("JPEG", "PNG")) as picture:
                 tags = picture.getexif()
                 exif = _read_exif({**tags, **tags.get_ifd(_EXIF_IFD)})
                 return Header(kind, picture.size, 8, exif)

@@ -21,7 +21,7 @@ from timelapse.errors import TextError
 from timelapse.overlay.glyphs import engine, short
 from timelapse.overlay.layers import Cue
 from timelapse.overlay.style import Share
-from timelapse.overlay.text import Block, bleed_of, measure, paint
+from timelapse.overlay.text import Block, bleed_of, measure, paint, refill
 
 _DRAWN_AS = 1  # raise it when the code of this stage draws the same inputs differently
 _GAP = Share(1, 45)  # between two overlays, of the same side as sizes are
@@ -166,7 +166,7 @@ class Compositor:
 
     def _measure_running(self, at: int, text: str) -> Block:
         cue, block = self._slots[at].cue, self._slots[at].block
-        return measure(text, cue.style, self._side, self.size, cue.place.across, like=block)
+        return refill(block, text, cue.style, cue.place.across)
 
     # -------------------------------------------------------------- pixels
 

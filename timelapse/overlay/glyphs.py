@@ -58,7 +58,7 @@ def coverage(path: Path) -> frozenset[int]:
     from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 
     try:
-        with TTFont(path, fontNumber=0, lazy=True) as font:
+        with path.open("rb") as file, TTFont(file, fontNumber=0, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
     except (TTLibError, OSError, KeyError, AssertionError) as error:
         raise TextError(f"font {path}: not a usable font file ({error})") from error
@@ -102,10 +102,12 @@ def shapes() -> bool:
 @cache
 def engine() -> str:
     """The versions of what draws: they decide pixels, as the fonts do."""
+    import cv2
     import PIL
     from PIL import features
 
-    parts = [f"pillow {PIL.__version__}", f"freetype {features.version_module('freetype2')}"]
+    freetype = features.version_module("freetype2")
+    parts = [f"opencv {cv2.__version__}", f"pillow {PIL.__version__}", f"freetype {freetype}"]
     if shapes():
         names = ("raqm", "harfbuzz", "fribidi")
         parts += [f"{name} {features.version_feature(name)}" for name in names]

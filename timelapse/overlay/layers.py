@@ -182,6 +182,9 @@ class Clock:
         return (Cue(face, 0, timeline.frames, self.place, self.style, widest=widest),)
 
 
+_SPEED_WIDTH = len("86400x")
+
+
 @dataclass(frozen=True, eq=False)
 class _ClockFace:
     """The clock's text on a frame: a class, so that a cue can be sent to another process."""
@@ -203,9 +206,6 @@ class _ClockFace:
         # the text is not aligned, and always has its decimal, so that no digit jumps.
         text = write_speed(self.timeline.speed_at(frame), always=True)
         return text.rjust(_SPEED_WIDTH) if self.place.across > 0 else text.ljust(_SPEED_WIDTH)
-
-
-_SPEED_WIDTH = len("86400x")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Line:
 class Block:
     """A text as set: all that decides its pixels.  `width` and `height` hold text and padding.
 
-    Its sprite is `bleed` pixels larger on each side, for the outline and what overhangs.
+    Its sprite is `bleed` pixels larger on each side, for the outline.
     """
 
     lines: tuple[Line, ...]
@@ -64,10 +64,8 @@ class Block:
     def key(self) -> str:
         """Equal keys mean equal sprites, on every machine with an equal `engine()`."""
         fonts = [digest(line.font) for line in self.lines]
-        return repr((fonts, replace(self, lines=self._without_paths())))
-
-    def _without_paths(self) -> tuple[Line, ...]:
-        return tuple(replace(line, font=Path()) for line in self.lines)
+        nameless = tuple(replace(line, font=Path()) for line in self.lines)
+        return repr((fonts, replace(self, lines=nameless)))
 
 
 def bleed_of(style: Style, side: int) -> int:
@@ -86,55 +84,38 @@ def measure(
     room: tuple[int, int],
     across: int = -1,
     wrap: bool = True,
-    like: Block | None = None,
 ) -> Block:
     """Sets `text` into at most `room` (width, height) pixels, padding included.
 
     `side` is the length in pixels that the style's size is a share of; lines are aligned to the
     left, middle or right as `across` is -1, 0 or 1.  A line too wide is broken at spaces, with
-    `wrap`, into lines of about equal length; where that does not do, all letters shrink.  With
-    `like`, a block of as many lines, the new one has its size and baselines, so that a running
-    text stays where it is.  TextError where a character cannot be drawn, or the lines do not fit.
+    `wrap`, into lines of about equal length; where that does not do, all letters shrink.
+    TextError where a character cannot be drawn, or the lines do not fit.
     """
-    pixels = like.pixels if like else max(1, style.size.of(side))
-    width, height = (like.width, like.height) if like else room
-    smallest = max(1, pixels // _SHRINK)
+    pixels = nominal = max(1, style.size.of(side))
     while True:
         padding = style.padding.of(pixels) if style.box.alpha else 0
-        if like:
-            padding = like.padding
-        lines = _lines(text, style, pixels, width - 2 * padding if wrap and not like else None)
-        baselines = [line.baseline for line in like.lines] if like else _baselines(lines, pixels)
+        inner = room[0] - 2 * padding
+        lines = _lines(text, style, pixels, inner if wrap else None)
         widest = max(line.width for line in lines)
-        narrow = widest <= width - 2 * padding
-        if narrow and (not like or _within(lines, baselines, height)):
+        if widest <= inner:
             break
-        if pixels <= smallest:
-            raise TextError(f"{short(text)}: too wide for the frame at a legible size; shorten it")
-        fitting = pixels * (width - 2 * padding) // widest
-        pixels = max(smallest, min(pixels - 1, fitting))
-    if not like:
-        width = widest + 2 * padding
-        baselines = [base + padding for base in baselines]
-        height = baselines[-1] + max(_DESCENT.of(pixels), lines[-1].descent) + padding
+        pixels = _smaller(text, pixels, nominal, pixels * inner // widest)
+    baselines = _baselines(lines, pixels, padding)
+    height = baselines[-1] + max(_DESCENT.of(pixels), lines[-1].descent) + padding
     if height > room[1]:
         raise TextError(
             f"{short(text)}: its {len(lines)} lines are higher than the frame; shorten it, or"
             " set a smaller size"
         )
     stroke = float(style.outline * pixels)
-    placed = []
-    for line, baseline in zip(lines, baselines, strict=True):
-        spare = width - 2 * padding - line.width
-        x = padding + spare * (across + 1) // 2 + line.origin
-        placed.append(replace(line, x=x, baseline=baseline))
     return Block(
-        lines=tuple(placed),
+        lines=_aligned(lines, baselines, padding, widest, across),
         pixels=pixels,
-        width=width,
+        width=widest + 2 * padding,
         height=height,
         padding=padding,
-        bleed=like.bleed if like else _bleed(stroke),
+        bleed=_bleed(stroke),
         stroke=stroke,
         colour=style.colour,
         outline_colour=style.outline_colour if stroke else CLEAR,
@@ -142,35 +123,70 @@ def measure(
     )
 
 
-def _lines(text: str, style: Style, pixels: int, width: int | None) -> list[Line]:
+def refill(block: Block, text: str, style: Style, across: int) -> Block:
+    """Sets another text of as many lines just as `block` is set: nothing moves but its letters.
+
+    Where it is larger than what the block was made for, its letters shrink.
+    """
+    pixels, inner = block.pixels, block.width - 2 * block.padding
+    baselines = [line.baseline for line in block.lines]
+    while True:
+        lines = _lines(text, style, pixels)
+        if all(
+            line.width <= inner and line.ascent <= base and base + line.descent <= block.height
+            for line, base in zip(lines, baselines, strict=True)
+        ):
+            break
+        pixels = _smaller(text, pixels, block.pixels)
+    placed = _aligned(lines, baselines, block.padding, inner, across)
+    return replace(block, lines=placed, pixels=pixels)
+
+
+def _smaller(text: str, pixels: int, nominal: int, fitting: int = 0) -> int:
+    """The next size to try; TextError where it could no longer be read."""
+    smallest = max(1, nominal // _SHRINK)
+    if pixels <= smallest:
+        raise TextError(f"{short(text)}: too wide for the frame at a legible size; shorten it")
+    return max(smallest, min(pixels - 1, fitting or pixels))
+
+
+def _aligned(
+    lines: list[Line], baselines: list[int], padding: int, width: int, across: int
+) -> tuple[Line, ...]:
+    return tuple(
+        replace(
+            line,
+            x=padding + (width - line.width) * (across + 1) // 2 + line.origin,
+            baseline=baseline,
+        )
+        for line, baseline in zip(lines, baselines, strict=True)
+    )
+
+
+def _lines(text: str, style: Style, pixels: int, width: int | None = None) -> list[Line]:
+    """The lines of a text, broken where they would be wider than `width`."""
     lines: list[Line] = []
     for paragraph in text.split("\n"):
         font = font_for(paragraph, (style.font, *style.fallbacks))
-        towards = direction(paragraph)
-        parts = [paragraph]
-        if width is not None:
-            parts = _break(paragraph, font, pixels, towards, width)
-        lines += [_line(part, font, pixels, towards) for part in parts]
+        whole = _line(paragraph, font, pixels)
+        if width is None or whole.width <= width:
+            lines.append(whole)
+        else:
+            # The engine finds the direction of a whole paragraph; its pieces have to be told.
+            lines += _break(paragraph, font, pixels, direction(paragraph), width)
     return lines
 
 
-def _baselines(lines: list[Line], pixels: int) -> list[int]:
-    """From the block's top, padding apart; lines whose ink would touch are set wider."""
-    found = [max(_ASCENT.of(pixels), lines[0].ascent)]
+def _baselines(lines: list[Line], pixels: int, padding: int) -> list[int]:
+    """From the block's top; lines whose ink would touch are set wider."""
+    found = [padding + max(_ASCENT.of(pixels), lines[0].ascent)]
     for above, below in pairwise(lines):
         needed = above.descent + below.ascent + _AIR.of(pixels)
         found.append(found[-1] + max(_PITCH.of(pixels), needed))
     return found
 
 
-def _within(lines: list[Line], baselines: list[int], height: int) -> bool:
-    return all(
-        line.ascent <= base and base + line.descent <= height
-        for line, base in zip(lines, baselines, strict=True)
-    )
-
-
-def _line(text: str, font: Path, pixels: int, towards: str | None) -> Line:
+def _line(text: str, font: Path, pixels: int, towards: str | None = None) -> Line:
     face = load(font, pixels)
     left, top, right, bottom = face.getbbox(text, anchor="ls", direction=towards)
     origin = max(0, ceil(-left))
@@ -186,31 +202,26 @@ def _line(text: str, font: Path, pixels: int, towards: str | None) -> Line:
     )
 
 
-def _break(text: str, font: Path, pixels: int, towards: str | None, width: int) -> list[str]:
-    """The paragraph as the fewest lines of at most `width` pixels, all about equally long.
+def _break(text: str, font: Path, pixels: int, towards: str | None, width: int) -> list[Line]:
+    """A paragraph as the fewest lines of at most `width` pixels, all about equally long.
 
     It is broken at spaces alone; a line of one word may be wider.
     """
 
-    def fits(line: str, limit: int) -> bool:
-        return _line(line, font, pixels, towards).width <= limit
-
-    def fill(limit: int) -> list[str]:
-        done: list[str] = []
+    def fill(limit: int) -> list[Line]:
+        done: list[Line] = []
         words = text.split(" ")
-        line = words[0]
+        line = _line(words[0], font, pixels, towards)
         for word in words[1:]:
-            if fits(f"{line} {word}", limit):
-                line = f"{line} {word}"
-            elif word and line.strip():
-                done.append(line.rstrip(" "))
-                line = word
-            else:  # a run of spaces at a break goes with the break
-                line = word or line
-        return [*done, line]
+            longer = _line(f"{line.text} {word}", font, pixels, towards)
+            if longer.width <= limit or not word or not line.text.strip(" "):
+                line = longer  # spaces at a break hang on the line before it, and are cut below
+            else:
+                done.append(line)
+                line = _line(word, font, pixels, towards)
+        trimmed = [_line(line.text.rstrip(" "), font, pixels, towards) for line in done]
+        return [*trimmed, line]
 
-    if fits(text, width):
-        return [text]
     count, narrow, wide = len(fill(width)), 0, width
     while wide - narrow > 1:
         middle = (narrow + wide) // 2
@@ -280,10 +291,12 @@ def _outline(letters: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
     """An edge that is firm at the letters and fades outwards: legible, and no cartoon."""
     import cv2
 
-    outside = np.where(letters > 127, np.uint8(0), np.uint8(255))
+    # Of the strongest: in letters of few pixels none is covered wholly.
+    outside = np.where(letters > letters.max() // 4, np.uint8(0), np.uint8(255))
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_5)
-    fading = (_REACH * stroke - distance) / np.float32((_REACH - _FIRM) * stroke)
-    np.clip(fading, 0, 1, out=fading)
+    reach = np.float32(_REACH * stroke)
+    fading = (reach - np.minimum(distance, reach)) / np.float32((_REACH - _FIRM) * stroke)
+    np.minimum(fading, 1, out=fading)
     # Smoothstep: no visible rim where the shade starts and ends.
     return np.asarray(cv2.convertScaleAbs(fading * fading * (3 - 2 * fading), alpha=255))
 

@@ -142,17 +142,25 @@ def _knots(
     def ticks(time: CaptureTime) -> int:
         return round((time - start) * _TICKS)
 
-    sources = np.array([n for n in range(len(roll.stills)) if n not in lost], np.int32)
-    if not len(sources):
-        raise PlanError("no still is left to show")
-    times = np.array([ticks(roll.stills[n].captured) for n in sources], np.int64)
+    times = np.array([ticks(still.captured) for still in roll.stills], np.int64)
+    sources = np.arange(len(times), dtype=np.int32)
+    held = np.zeros(0, np.int64)
     if blend.gaps == "hold":
         interval = round(roll.interval * _TICKS)
-        steps = np.diff(times)
         bridged = max(interval * HELD_FROM + interval // 2, round(roll.longest_step * _TICKS))
-        held = np.flatnonzero(steps > bridged)
+        held = np.flatnonzero(np.diff(times) > bridged)
         times = np.insert(times, held + 1, times[held + 1] - interval)
         sources = np.insert(sources, held + 1, sources[held])
+    if lost:
+        # Where the still that a gap holds is lost, the last one before it is held instead.
+        usable = np.isin(sources, sorted(lost), invert=True)
+        latest = np.maximum.accumulate(np.where(usable, np.arange(len(sources)), -1))
+        stands_in = np.zeros(len(sources), bool)
+        stands_in[held + 1 + np.arange(len(held))] = True
+        kept = usable | (stands_in & (latest >= 0))
+        times, sources = times[kept], sources[np.maximum(latest, 0)][kept]
+    if not len(times):
+        raise PlanError("no still is left to show")
     # Stills of one and the same instant cannot be told apart in time: the later name is kept.
     distinct = np.append(np.diff(times) > 0, True)
     return times[distinct], sources[distinct]

@@ -1,0 +1,682 @@
+"""The overlay stage: texts drawn exactly or refused, shown on exactly the right frames."""
+
+from __future__ import annotations
+
+import pickle
+import unicodedata
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from timelapse.errors import ProjectError, TextError
+from timelapse.overlay import (
+    Clock,
+    Colour,
+    Compositor,
+    Credit,
+    Cue,
+    Milestone,
+    Overlay,
+    Place,
+    Share,
+    Style,
+    cues,
+    glyphs,
+    place_milestones,
+)
+from timelapse.overlay.glyphs import FONTS, coverage, font_file, name_of
+from timelapse.overlay.template import Moment, Template, write_speed
+from timelapse.overlay.text import measure, paint
+from timelapse.times import (
+    AnyTime,
+    CaptureTime,
+    Context,
+    Instant,
+    MissionTime,
+    Rate,
+    Seconds,
+    VideoTime,
+)
+
+PLAIN = Style(outline=Share(0))
+HUGE = (10**6, 10**6)
+SIZES = [(960, 540), (1920, 1080), (1080, 1920), (1080, 1080)]
+
+
+@dataclass(frozen=True)
+class FakeTimeline:
+    """A clip at one constant speed, from T-3.5 s on."""
+
+    rate: Rate = Rate(25)
+    frames: int = 2250
+    speed: Fraction = Fraction(153, 10)
+    start: Fraction = Fraction(-7, 2)
+    epoch: CaptureTime = CaptureTime.of_civil(2018, 11, 16, 18, 14, Fraction(8))
+
+    @property
+    def context(self) -> Context:
+        return Context(self.rate, self.frames / Fraction(self.rate))
+
+    def mission_of(self, time: AnyTime) -> MissionTime:
+        if isinstance(time, VideoTime):
+            return MissionTime(self.start + time.seconds * self.speed)
+        return time.since(self.epoch) if isinstance(time, CaptureTime) else time
+
+    def capture_of(self, time: AnyTime) -> CaptureTime:
+        return time if isinstance(time, CaptureTime) else self.mission_of(time).after(self.epoch)
+
+    def video_of(self, time: AnyTime) -> VideoTime:
+        if isinstance(time, VideoTime):
+            return time
+        return VideoTime((self.mission_of(time).seconds - self.start) / self.speed)
+
+    def frame_of(self, time: AnyTime) -> int:
+        return self.rate.frame_at(self.video_of(time))
+
+    def mission_at(self, frame: int) -> MissionTime:
+        return self.mission_of(self.rate.time_of(frame))
+
+    def speed_at(self, frame: int) -> Fraction:
+        return self.speed
+
+
+LINE: Any = FakeTimeline()
+
+
+def milestone(at: str, label: str = "separation", **more: Any) -> Milestone:
+    return Milestone(Instant.read(at), label, **more)
+
+
+def label(text: str, start: int = 0, stop: int = 10, **more: Any) -> Cue:
+    more = {"place": Place.BOTTOM_LEFT, "style": Style()} | more
+    return Cue(text, start, stop, **more)
+
+
+def black(size: tuple[int, int]) -> np.ndarray:
+    return np.zeros((size[1], size[0], 3), np.uint8)
+
+
+# ------------------------------------------------------------------ fonts
+
+
+def test_fonts_are_shipped_with_their_licences_and_cover_what_they_say() -> None:
+    folder = font_file("sans").parent
+    ascii_, cyrillic = set(range(32, 127)), set(range(0x410, 0x450)) | {0x401, 0x451}
+    for name in FONTS:
+        assert font_file(name).stat().st_size < 1_000_000
+        assert ascii_ | cyrillic | set(map(ord, "°×µ–—…«»„“”’")) <= coverage(font_file(name))
+    arabic = set(range(0x620, 0x64B)) | set(range(0x660, 0x66A)) | set(map(ord, "،؟پچژگ"))
+    for name in ("sans", "sans-bold"):
+        assert arabic | set(map(ord, "αΩέ")) <= coverage(font_file(name))
+    licences = sorted(folder.glob("OFL-*.txt"))
+    assert len(licences) == 3
+    for licence in licences:
+        assert "SIL OPEN FONT LICENSE Version 1.1" in licence.read_text()
+
+
+def raster(line: str, path: Path, pixels: int, at: tuple[int, int], size: tuple[int, int]) -> bytes:
+    """The oracle: what Pillow itself draws, its pen starting at `at` on the baseline."""
+    picture = Image.new("L", size)
+    font = ImageFont.truetype(path, pixels)
+    ImageDraw.Draw(picture).text(at, line, font=font, fill=255, anchor="ls")
+    return picture.tobytes()
+
+
+def chosen(line: str, names: tuple[str, ...]) -> Path | None:
+    """The oracle: the first font that covers the line and nothing in it is a control character."""
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in line):
+        return None
+    for path in map(font_file, names):
+        if all(ord(char) in coverage(path) | glyphs._STEERING for char in line):
+            return path
+    return None
+
+
+COVERED = st.one_of(
+    st.sampled_from("'\":%\\,;[]{} \nagjyÅ|()#$0123456789ДёйΩ"),
+    st.sampled_from("ابتثجحخدلمنهويءآأإىة،؟ًٌٍَُِّْ٠١٢٪ \n"),
+    st.sampled_from("\u200c\u200d\u200e\u200f\u00ad\ufe0f\u2066\u2069\u202b\u202c"),
+    st.sampled_from(
+        sorted(map(chr, coverage(font_file("sans")) - set(range(32)) - {0x2028, 0x2029}))
+    ),
+)
+TEXTS = st.one_of(
+    st.text(COVERED, min_size=1, max_size=24),
+    st.text(st.one_of(COVERED, st.characters()), min_size=1, max_size=8),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, st.sampled_from(["sans", "sans-bold", "mono"]))
+@example("T+00:01:57 انفصال Soyuz-FG 100%", "sans")
+@example("100% 'burn': \"C:\\tmp\"\nВторая строка", "mono")
+@example("\u0301ab", "sans")
+def test_any_text_is_drawn_as_the_engine_draws_it_or_refused_by_name(text: str, font: str) -> None:
+    lines = text.split("\n")
+    fonts = [chosen(line, (font, "sans")) for line in lines]
+    style = replace(PLAIN, font=font, size=Share(1, 40))
+    if None in fonts:
+        line = lines[fonts.index(None)]
+        with pytest.raises(TextError) as caught:
+            measure(text, style, 1080, HUGE)
+        assert any(name_of(char) in str(caught.value) for char in line)
+        return
+    block = measure(text, style, 1080, HUGE)
+    sprite = paint(block)
+    height, width = sprite.alpha.shape
+    drawn = np.zeros((height + 400, width + 400), int)
+    for line, path, placed in zip(lines, fonts, block.lines, strict=True):
+        assert path is not None
+        at = (placed.x + block.bleed + 200, placed.baseline + block.bleed + 200)
+        ink = raster(line, path, block.pixels, at, drawn.shape[::-1])
+        drawn += np.frombuffer(ink, np.uint8).reshape(drawn.shape)
+    assert np.array_equal(sprite.alpha, drawn[200:-200, 200:-200])  # and lines do not touch
+    assert sprite.alpha.sum() == drawn.sum()  # nothing is cut off
+    assert (sprite.rgb == sprite.alpha[..., None]).all()  # white, premultiplied
+
+
+def test_characters_that_steer_leave_no_ink() -> None:
+    for name in FONTS:
+        plain = raster("HH", font_file(name), 40, (20, 60), (120, 80))
+        for code in sorted(glyphs._STEERING):
+            drawn = raster(f"H{chr(code)}H", font_file(name), 40, (20, 60), (120, 80))
+            assert drawn == plain, name_of(chr(code))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("go 🚀", "U+1F680 ROCKET"),
+        ("tab\there", "U+0009 TAB"),
+        ("line\r\nend", "U+000D CARRIAGE RETURN"),
+        ("bell\x07", "U+0007 control character"),
+        ("打ち上げ", "U+6253 CJK UNIFIED IDEOGRAPH-6253"),
+        ("a\u2028b", "U+2028 LINE SEPARATOR"),
+        ("\ud800", "U+D800 lone surrogate"),
+        ("\ue000", "U+E000 private use"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named_before_anything_is_rendered(text: str, named: str) -> None:
+    with pytest.raises(TextError, match=named.replace("+", r"\+")):
+        Compositor([label(text)], (960, 540))
+
+
+def test_a_font_that_is_missing_or_no_font_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TextError, match=r"nowhere\.ttf.*sans, sans-bold, mono"):
+        measure("a", Style(font="nowhere.ttf"), 540, HUGE)
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(b"no font at all")
+    with pytest.raises(TextError, match=r"broken\.ttf"):
+        measure("a", Style(font=str(broken)), 540, HUGE)
+
+
+def test_a_font_file_can_be_given_and_a_line_falls_back_as_a_whole() -> None:
+    given_file = Style(font=str(font_file("mono")), fallbacks=("sans-bold",))
+    block = measure("Soyuz\nПрогресс\nانفصال Soyuz", given_file, 540, HUGE)
+    assert [line.font.stem for line in block.lines] == [
+        "RobotoMono-Medium",
+        "RobotoMono-Medium",
+        "NotoSansWithArabic-Bold",
+    ]
+
+
+def test_without_shaping_plain_text_is_drawn_and_the_rest_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(glyphs, "shapes", lambda: False)
+    glyphs.load.cache_clear()
+    try:
+        assert paint(measure("Soyuz Союз 100%", PLAIN, 540, HUGE)).alpha.any()
+        for text in ("انفصال", "e\u0301", "नमस्ते"):
+            with pytest.raises(TextError, match="libfribidi"):
+                measure(text, PLAIN, 540, HUGE)
+    finally:
+        glyphs.load.cache_clear()
+
+
+# ------------------------------------------------------------------ setting
+
+
+def test_wide_text_is_broken_into_even_lines_and_long_words_shrink() -> None:
+    text = "00:34 Progress spacecraft separates from the rocket and enters orbit"
+    one = measure(text, Style(), 540, HUGE)
+    two = measure(text, Style(), 540, (one.width * 2 // 3, 500))
+    assert (len(one.lines), len(two.lines)) == (1, 2)
+    assert " ".join(line.text for line in two.lines) == text
+    assert abs(two.lines[0].width - two.lines[1].width) < one.width / 8
+    word = measure("Donaudampfschifffahrtsgesellschaft", Style(), 540, (200, 500))
+    assert len(word.lines) == 1
+    assert word.width <= 200 < one.width
+    with pytest.raises(TextError, match="too wide"):
+        measure("x" * 500, Style(), 540, (200, 500))
+    with pytest.raises(TextError, match="40 lines"):
+        measure("\n".join("x" * 40), Style(), 540, (960, 500))
+
+
+def test_a_broken_arabic_line_keeps_its_direction() -> None:
+    text = "انفصال Soyuz FG booster stage one"
+    block = measure(text, Style(), 540, (200, 500))
+    assert len(block.lines) > 1
+    assert {line.direction for line in block.lines} == {"rtl"}
+
+
+def test_labels_with_and_without_descenders_stand_on_one_line() -> None:
+    blocks = [measure(text, Style(), 1080, HUGE) for text in ("ace", "Hg|", "Ñ(", "00:07")]
+    assert len({block.height - block.lines[0].baseline for block in blocks}) == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("place", list(Place))
+def test_every_place_is_inside_the_frame_and_its_margins(
+    place: Place, size: tuple[int, int]
+) -> None:
+    cue = label("Soyuz-FG: Ägjpqy\nbooster separation", place=place, stop=1)
+    compositor = Compositor([cue], size)
+    [(x, y, width, height)] = compositor.boxes(0)
+    margin = cue.style.margin.of(min(size))
+    assert margin <= x <= size[0] - margin - width
+    assert margin <= y <= size[1] - margin - height
+    assert place.across >= 0 or x == margin
+    assert place.across <= 0 or x + width == size[0] - margin
+    assert place.across or abs(2 * x + width - size[0]) <= 1
+    frame = np.full((size[1], size[0], 3), 128, np.uint8)
+    compositor.draw(frame, 0)
+    changed = np.argwhere((frame != 128).any(axis=2))
+    assert len(changed)
+    assert (changed.min(axis=0) > 0).all()
+    assert (changed.max(axis=0) < np.array(size)[::-1] - 1).all()
+
+
+BOXES = st.builds(
+    label,
+    st.sampled_from(["Soyuz", "booster separation of the Soyuz-FG", "two\nlines"]),
+    st.integers(0, 30),
+    st.integers(31, 60),
+    place=st.sampled_from([Place.BOTTOM_LEFT, Place.BOTTOM, Place.BOTTOM_RIGHT, Place.TOP]),
+    style=st.just(Style(size=Share(1, 40))),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(BOXES, max_size=6))
+def test_what_is_shown_together_never_overlaps_and_never_moves(shown: list[Cue]) -> None:
+    compositor = Compositor(shown, (640, 540))
+    stands: dict[tuple[int, ...], int] = {}
+    for n in range(60):
+        boxes = compositor.boxes(n)
+        assert len(boxes) == sum(cue.shows(n) for cue in shown)
+        for box in boxes:
+            stands[box] = n
+        for i, (x, y, w, h) in enumerate(boxes):
+            for a, b, c, d in boxes[:i]:
+                assert x >= a + c or a >= x + w or y >= b + d or b >= y + h
+    assert len(stands) <= len(shown)
+
+
+def test_stacks_grow_into_the_frame_and_no_room_is_an_early_error() -> None:
+    def tops(place: Place, count: int) -> list[int]:
+        shown = [label(f"label {i}", place=place) for i in range(count)]
+        return [box[1] for box in Compositor(shown, (960, 540)).boxes(0)]
+
+    assert tops(Place.BOTTOM, 3) == sorted(tops(Place.BOTTOM, 3), reverse=True)
+    assert tops(Place.TOP_RIGHT, 3) == sorted(tops(Place.TOP_RIGHT, 3))
+    assert tops(Place.CENTER, 3) == sorted(tops(Place.CENTER, 3))
+    with pytest.raises(TextError, match="no room left at bottom beside"):
+        tops(Place.BOTTOM, 30)
+
+
+def test_credit_and_clock_keep_their_places_and_labels_give_way() -> None:
+    wide = "a label that is wide enough to reach from the left to the credit on the right, quite"
+    small = Style(size=Share(21, 500))
+    shown = cues(
+        [milestone("frame 5", wide, text="{label}", style=small)],
+        [Clock(), Credit("ESA/NASA")],
+        LINE,
+    )
+    alone = Compositor(shown[:2], (960, 540)).boxes(6)
+    assert Compositor(shown, (960, 540)).boxes(6)[:2] == alone
+    _, y, _, height = Compositor(shown, (960, 540)).boxes(6)[2]
+    assert y + height < alone[1][1]
+
+
+# ------------------------------------------------------------------ times
+
+
+def test_the_flagship_labels_stand_where_they_should() -> None:
+    times = ("T+117.8 s", "T+287.3 s", "T+520 s", "T+528.5 s")
+    placed = place_milestones([milestone(at) for at in times], LINE)
+    assert [mark.frame for mark in placed] == [198, 475, 855, 869]
+    assert [mark.shown_from for mark in placed] == [198, 475, 855, 869]
+    assert placed[0].text == "00:07 separation"
+    assert placed[0].read_as == "mission"
+    assert str(placed[0].capture) == "2018-11-16T18:16:05.8Z"
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(-200, 3000),
+    st.sampled_from([Rate(25), Rate(30000, 1001), Rate(60)]),
+    st.integers(0, 60),
+)
+def test_a_label_is_shown_on_exactly_its_frames(ticks: int, rate: Rate, hold: int) -> None:
+    line: Any = FakeTimeline(rate=rate, frames=250)
+    at, length = Fraction(ticks, 100), Seconds(hold, 10)
+    instant = Instant.read(f"T{'+' if at >= 0 else '-'}{abs(at)} s")
+    mark = Milestone(instant, "x", hold=length, fade=Seconds(length / 4))
+    [placed] = place_milestones([mark], line)
+    video = line.video_of(MissionTime(at)).seconds
+    holder = next((n for n in range(250) if n <= video * rate < n + 1), None)
+    expected = (
+        []
+        if holder is None
+        else [n for n in range(holder, 250) if Fraction(n) < (video + length) * rate]
+    )
+    assert list(range(placed.shown_from, placed.shown_to)) == expected
+    shown = cues([mark], [], line)
+    assert [n for n in range(250) if any(cue.shows(n) for cue in shown)] == expected
+    for n in expected:
+        assert 0 < shown[0].opacity(n) <= 1
+    assert 0 <= placed.shown_from <= placed.shown_to <= 250
+
+
+def test_fades_start_above_zero_and_end_at_the_last_frame() -> None:
+    [cue] = cues([milestone("frame 100", hold=Seconds(1), fade=Seconds(1, 5))], [], LINE)
+    values = [cue.opacity(n) for n in range(99, 126)]
+    ramp = [Fraction(i, 6) for i in range(1, 6)]
+    assert values == [Fraction(0), *ramp, *[Fraction(1)] * 15, *ramp[::-1], Fraction(0)]
+    frame = black((960, 540))
+    compositor = Compositor([cue], (960, 540))
+    compositor.draw(frame, 99)
+    assert not frame.any()
+    assert not compositor.shows(99)
+    compositor.draw(frame, 100)
+    assert frame.max() in (42, 43)  # 255 / 6 is 42.5
+    assert compositor.shows(100)
+
+
+def test_a_label_cut_by_the_end_of_the_clip_does_not_fade_before_it() -> None:
+    mark = milestone("frame 2240")
+    [placed] = place_milestones([mark], LINE)
+    assert (placed.shown_from, placed.shown_to) == (2240, 2250)
+    assert cues([mark], [], LINE)[0].opacity(2249) == 1
+
+
+def test_a_milestone_outside_the_clip_is_said_and_left_out() -> None:
+    marks = [milestone("T-60 s"), milestone("T+9999 s"), milestone("T+1 s")]
+    before, after, inside = place_milestones(marks, LINE)
+    assert before.frame < 0
+    assert (before.shown_from, before.shown_to) == (0, 0)
+    assert after.frame > 2250
+    assert (after.shown_from, after.shown_to) == (2250, 2250)
+    assert before.text == "separation"
+    assert [cue.start for cue in cues(marks, [], LINE)] == [inside.frame]
+
+
+def test_a_credit_is_shown_since_and_until() -> None:
+    def frames(**more: str) -> list[tuple[int, int]]:
+        credit = Credit("ESA", **{key: Instant.read(at) for key, at in more.items()})
+        return [(cue.start, cue.stop) for cue in credit.cues(LINE)]
+
+    assert frames() == [(0, 2250)]
+    assert frames(since="frame 100", until="frame 200") == [(100, 200)]
+    assert frames(until="T+117.8 s") == [(0, 199)]
+    assert frames(since="T-99 s", until="T+99999 s") == [(0, 2250)]
+    assert frames(since="T+99999 s") == frames(until="T-99 s") == []
+
+
+# ------------------------------------------------------------------ templates
+
+
+def rendered(text: str, frame: int = 855, name: str = "x") -> str:
+    time = LINE.rate.time_of(frame)
+    return Template.read(text).render(Moment(LINE, time, time, frame, name))
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("{timecode} {label}", "00:34 x"),
+        ("{timecode:mm:ss:ff}", "00:34:05"),
+        ("{timecode:hh:mm:ss:ff}", "00:00:34:05"),
+        ("{timecode:hh:mm:ss}", "00:00:34"),
+        ("{met} {utc} {speed}", "T+00:08:39 18:22:47 UTC 15.3x"),
+        ("{utc:date}", "2018-11-16 18:22:47 UTC"),
+        ("{video}", "00:34"),
+        ("{{label}} }}{{ 100%", "{label} }{ 100%"),
+    ],
+)
+def test_templates(text: str, drawn: str) -> None:
+    assert rendered(text) == drawn
+
+
+def test_a_label_is_never_a_template() -> None:
+    assert rendered("{label}", name="100% {burn} {{x}} \\n") == "100% {burn} {{x}} \\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{labl}", "did you mean label"),
+        ("{xyzzy}", "known are {timecode}"),
+        ("{label", "write {{"),
+        ("a } b", "write }}"),
+        ("{timecode:ff}", "mm:ss:ff"),
+        ("{met:date}", r"write \{met\}"),
+        ("{}", "known are"),
+    ],
+)
+def test_mistakes_in_templates_say_what_to_write(text: str, says: str) -> None:
+    with pytest.raises(ProjectError, match=says.replace("{{", r"\{\{")):
+        milestone("T+1 s", text=text)
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"),
+    [("15.3", "15.3x"), ("15.25", "15.3x"), ("8", "8x"), ("7.96", "8x"), ("86400.5", "86401x")],
+)
+def test_speeds_are_rounded_half_up(speed: str, text: str) -> None:
+    assert write_speed(Fraction(speed)) == text
+
+
+# ------------------------------------------------------------------ pixels
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 12),
+    st.sampled_from(
+        [
+            Style(),
+            Style(outline=Share(0), colour=Colour(255, 200, 0, 180)),
+            Style(box=Colour(10, 60, 90, 200), colour=Colour(0, 0, 0)),
+            Style(colour=Colour(9, 200, 77), outline_colour=Colour(250, 0, 128, 99)),
+        ]
+    ),
+)
+def test_blending_is_within_one_of_the_exact_value(seed: int, n: int, style: Style) -> None:
+    cue = label("Soyuz gjÅ انفصال", stop=13, style=style, fade_in=5, fade_out=4)
+    compositor = Compositor([cue], (480, 270))
+    ground = np.random.default_rng(seed).integers(0, 256, (270, 480, 3), np.uint8)
+    frame = ground.copy()
+    compositor.draw(frame, n)
+    slot = compositor._slots[0]
+    sprite, share = paint(slot.block), float(cue.opacity(n))
+    alpha, colour = np.zeros((270, 480, 1)), np.zeros((270, 480, 3))
+    height, width = sprite.alpha.shape
+    x, y = slot.x - slot.block.bleed, slot.y - slot.block.bleed
+    alpha[y : y + height, x : x + width, 0] = sprite.alpha / 255 * share
+    colour[y : y + height, x : x + width] = sprite.rgb * share
+    exact = np.round(ground * (1 - alpha) + colour)
+    assert np.abs(frame - exact).max() <= 1
+    assert np.array_equal(frame[alpha[..., 0] == 0], ground[alpha[..., 0] == 0])
+
+
+def test_text_is_legible_on_any_ground() -> None:
+    """White letters have a dark neighbourhood, or stand on one: 4.5:1 (WCAG 2.1, 1.4.3)."""
+    cue = label("Soyuz-FG booster separation")
+    block = Compositor([cue], (1920, 1080))._slots[0].block
+    letters = paint(replace(block, outline_colour=Colour(0, 0, 0, 0))).alpha
+    frame = np.full((1080, 1920, 3), 255, np.uint8)
+    compositor = Compositor([cue], (1920, 1080))
+    compositor.draw(frame, 5)
+    slot = compositor._slots[0]
+    x, y = slot.x - block.bleed, slot.y - block.bleed
+    drawn = frame[y : y + letters.shape[0], x : x + letters.shape[1], 0]
+    near = np.zeros(letters.shape, bool)
+    near[1:-1] = (letters[2:] > 200) | (letters[:-2] > 200)
+    edge = drawn[near & (letters == 0)]
+    linear = np.where(edge <= 10, edge / 3294, ((edge / 255 + 0.055) / 1.055) ** 2.4)
+    assert np.median(1.05 / (linear + 0.05)) >= 4.5
+
+
+def test_a_wrong_frame_is_refused() -> None:
+    compositor = Compositor([label("x")], (960, 540))
+    for frame in (black((540, 960)), black((960, 540)).astype(np.float32)):
+        with pytest.raises(ValueError, match="960x540"):
+            compositor.draw(frame, 0)
+
+
+def test_the_clock_never_moves() -> None:
+    line: Any = FakeTimeline(start=Fraction(-40000), speed=Fraction(997, 10))
+    for place in (Place.TOP_LEFT, Place.TOP_RIGHT, Place.TOP):
+        clock = Clock(show=("met", "utc", "speed", "video"), place=place)
+        compositor = Compositor(cues([], [clock], line), (480, 270))
+        slot = compositor._slots[0]
+        frames = np.random.default_rng(7).integers(0, 2250, 1000 if place == "top-left" else 100)
+        blocks = {compositor._block(0, int(n)) for n in frames}
+        assert len(blocks) > 90
+        for block in blocks:
+            assert (block.width, block.height, block.bleed) == (
+                slot.block.width,
+                slot.block.height,
+                slot.block.bleed,
+            )
+            assert [(set_.x, set_.baseline, set_.width) for set_ in block.lines] == [
+                (set_.x, set_.baseline, set_.width) for set_ in slot.block.lines
+            ]
+
+
+def test_the_clock_shows_each_frames_own_instant() -> None:
+    [cue] = cues([], [Clock(show=("met", "utc", "speed", "video"))], LINE)
+    assert cue.text_at(0) == "T-00:00:04\n18:14:04 UTC\n15.3x \n00:00"
+    assert cue.text_at(855) == "T+00:08:39\n18:22:47 UTC\n15.3x \n00:34"
+    assert pickle.loads(pickle.dumps(cue)).text_at(855) == cue.text_at(855)
+
+
+# ------------------------------------------------------------------ signatures
+
+
+def film(compositor: Compositor, start: int, stop: int) -> bytes:
+    frames = []
+    for n in range(start, stop):
+        frame = np.full((compositor.size[1], compositor.size[0], 3), 90, np.uint8)
+        compositor.draw(frame, n)
+        frames.append(frame.tobytes())
+    return b"".join(frames)
+
+
+CUES = st.builds(
+    label,
+    st.sampled_from(["a", "b"]),
+    st.integers(0, 4),
+    st.integers(5, 9),
+    place=st.sampled_from([Place.TOP, Place.BOTTOM]),
+    style=st.sampled_from([Style(), Style(colour=Colour(255, 255, 0)), Style(size=Share(1, 20))]),
+    fade_in=st.integers(0, 2),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CUES, max_size=2), st.lists(CUES, max_size=2), st.integers(0, 7))
+def test_equal_signatures_are_equal_pixels(one: list[Cue], two: list[Cue], start: int) -> None:
+    a, b = Compositor(one, (160, 90)), Compositor(two, (160, 90))
+    if a.signature(start, start + 3) == b.signature(start, start + 3):
+        assert film(a, start, start + 3) == film(b, start, start + 3)
+    later = [replace(cue, start=20, stop=30) for cue in two]
+    assert Compositor([*one, *later], (160, 90)).signature(0, 20) == a.signature(0, 20)
+    if film(a, 0, 9) != film(b, 0, 9):
+        assert a.signature(0, 9) != b.signature(0, 9)
+
+
+def test_a_signature_is_of_what_is_shown_there_alone() -> None:
+    shown = [label("first", 0, 10), label("second", 20, 30)]
+    other = [label("first", 0, 10), label("another", 20, 30)]
+    a, b = Compositor(shown, (480, 270)), Compositor(other, (480, 270))
+    assert a.signature(0, 20) == b.signature(0, 20)
+    assert a.signature(0, 21) != b.signature(0, 21)
+    assert a.signature(10, 20) == Compositor([], (480, 270)).signature(10, 20)
+    assert a.signature(0, 5) == a.signature(3, 8) != a.signature(8, 13)
+    clock = Compositor(cues([], [Clock()], LINE), (480, 270))
+    assert clock.signature(0, 25) != clock.signature(25, 50)
+
+
+# ------------------------------------------------------------------ the project file's view
+
+
+def read(kind: Any, value: Any) -> Any:
+    config = ConfigDict(extra="forbid")
+    for one in (Milestone, Clock, Credit, Style):
+        one.__pydantic_config__ = config  # as the project file does
+    return TypeAdapter(kind).validate_python(value)
+
+
+LAYER = Annotated[Overlay, Field(discriminator="kind")]
+
+
+def test_layers_are_read_from_text() -> None:
+    mark = read(Milestone, {"at": "T+117.8 s", "label": "x", "hold": "3 s"})
+    assert mark == milestone("T+117.8 s", "x")
+    clock = read(LAYER, {"kind": "clock", "show": ["met", "speed"], "style": {"size": "5 %"}})
+    assert clock.show == ("met", "speed")
+    assert (clock.style.font, clock.style.size) == ("mono", Share(1, 20))
+    credit = read(LAYER, {"kind": "credit", "text": "ESA", "place": "top", "until": "00:07"})
+    assert (credit.place, str(credit.until)) == (Place.TOP, "00:07")
+    style = read(Style, {"outline": "none", "box": "#000a", "colour": "yellow"} | {"box": "none"})
+    assert (style.outline, style.box.alpha, str(style.colour)) == (0, 0, "#ffff00")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        (LAYER, {"kind": "clok"}, "clok"),
+        (LAYER, {"kind": "clock", "show": ["mett"]}, "met"),
+        (LAYER, {"kind": "clock", "show": []}, "what the clock shows"),
+        (LAYER, {"kind": "credit", "text": " "}, "the credit is empty"),
+        (Milestone, {"at": "T+1 s", "label": "x", "hold": "-1 s"}, "negative"),
+        (Milestone, {"at": "T+1 s", "label": "x", "fade": "2 s"}, "half of hold"),
+        (Milestone, {"at": "T+1 s", "label": ""}, "label: it is empty"),
+        (Milestone, {"at": "T+1 s", "label": "x", "text": "{labl}"}, "did you mean label"),
+        (Milestone, {"at": "T+1 s", "labl": "x"}, "labl"),
+        (Style, {"size": "60 %"}, "at most 50 %"),
+        (Style, {"size": "0"}, "above 0"),
+        (Style, {"size": "big"}, "write 4.5 %"),
+        (Style, {"margin": "0.5"}, "no room"),
+        (Style, {"colour": "yelow"}, "did you mean yellow"),
+        (Style, {"colour": "#12345"}, "#rrggbb"),
+    ],
+)
+def test_mistakes_are_refused_with_the_remedy(kind: Any, value: Any, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        read(kind, value)
+
+
+@given(st.fractions(0, 1))
+def test_what_is_written_is_read_back(value: Fraction) -> None:
+    share = Share(value.limit_denominator(10**6))
+    assert Share.read(str(share)) == share
+    assert pickle.loads(pickle.dumps(share)) == share
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 4))
+def test_colours_are_read_back(parts: tuple[int, int, int, int]) -> None:
+    assert Colour.read(str(Colour(*parts))) == Colour(*parts)
+    assert Colour.read("#fa0") == Colour(255, 170, 0)

@@ -1,0 +1,404 @@
+"""The roll: when each still is taken, what goes wrong, and the truth about all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from timelapse.errors import RollError
+from timelapse.simulate import rocket
+from timelapse.simulate.camera import Camera, HotPixels, exif_block, rng_for
+from timelapse.simulate.geometry import FOCAL_LENGTH_MM, MOONSET, STATION_HEIGHT, view
+from timelapse.times import CaptureTime, MissionTime
+
+VERSION = 1
+EPOCH = datetime(2018, 11, 16, 18, 14, 8, tzinfo=UTC)
+CLOCK_ERROR = Fraction(13)  # s that the camera's clock is fast
+FIRST_NUMBER = 9990  # so that a roll of more than ten stills goes from four digits to five
+EARLIEST, LATEST = Fraction(-120), Fraction(1200)  # what the scene was built for
+SMALLEST = (64, 36)
+_TRUTH = "truth.json"
+_MADE_BY = "timelapse.simulate"
+_RESAVED = datetime(2018, 12, 6, 15, 20, 0)
+_JITTER = 3  # hundredths of a second, at most
+_FLICKER = 0.012
+_KEEP_CLEAR = 2  # s between a fault and a milestone
+_GAP_SECONDS = 8
+_STILL_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".nef", ".dng", ".heic"}
+_OUR_NAME = re.compile(r"ISS057-E-\d+(?: \(1\))?\.JPG")
+
+_EVENTS = (
+    ("Lift-off", Fraction(0)),
+    ("Soyuz-FG rocket booster separation", Fraction("117.8")),
+    ("Core stage separation", Fraction("287.3")),
+    ("Core stage starts burning in the atmosphere", Fraction(520)),
+    ("Progress spacecraft separates from the rocket", Fraction("528.5")),
+)
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """One still to be taken: which, when on the mission clock, how bright, with what EXIF."""
+
+    index: int
+    mission: Fraction
+    gain: float
+    path: Path
+    share: float = 1.0  # of the file's bytes that get written
+    copy: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Faults:
+    """Positions in the roll: first missing and first present again, a duplicate, a cut file."""
+
+    gap: tuple[int, int] | None = None
+    duplicate: int | None = None
+    truncated: int | None = None
+
+
+def simulate(
+    folder: Path,
+    *,
+    size: tuple[int, int] = (960, 540),
+    interval: Fraction = Fraction(1, 2),
+    start: MissionTime = MissionTime(Fraction(-10)),  # noqa: B008 (frozen)
+    end: MissionTime = MissionTime(Fraction(1000)),  # noqa: B008 (frozen)
+    seed: int = 10,
+    faults: bool = True,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, object]:
+    """Write a roll of JPEG stills of the launch, and `truth.json`, into `folder`; return the truth.
+
+    A still is taken every `interval` seconds from `start` up to, not including, `end`. The same
+    arguments give the same bytes, whatever the number of `workers` (processes; None: one for each
+    core). With `faults`, the roll has a gap, a duplicate and a truncated file, each at least 2 s
+    away from any milestone; a very short roll has fewer. `progress` is called with the numbers of
+    stills written and planned.
+
+    A roll that was simulated before is replaced; any other still in the folder is left alone and
+    raises `RollError`, as does a folder or disk that cannot be written. Arguments that make no
+    sense raise `ValueError`. The new processes import the caller's main module, as always with
+    `multiprocessing`: a script has to call this under `if __name__ == "__main__":`.
+
+    Truth: `rocket` is the pixel (x, y) of the rocket, after its separation of Progress, with
+    (0, 0) the centre of the top left pixel; null where it is out of the picture or behind the
+    Earth. `hot_pixels` holds x, y and channel (0 red, 1 green, 2 blue).
+    """
+    _check(size, interval, start, end, seed, workers)
+    folder = Path(folder)
+    times = _capture_times(seed, interval, start.seconds, end.seconds)
+    broken = _place_faults(times, interval) if faults else _Faults()
+    shots = _plan(folder, times, seed, broken)
+    truth = _truth(size, seed, shots, times, broken)
+    truth["simulator"] = {
+        "made_by": _MADE_BY,
+        "version": VERSION,
+        "seed": seed,
+        "size": list(size),
+        "interval_s": str(interval),
+        "start_s": str(start.seconds),
+        "end_s": str(end.seconds),
+    }
+    _clear(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Written first, so that a roll that was interrupted is known as ours, and replaced.
+        _write_truth(folder, {**truth, "complete": False})
+        for done, _ in enumerate(_take(size, seed, shots, workers), 1):
+            if progress is not None:
+                progress(done, len(shots))
+        _write_truth(folder, truth)
+    except OSError as error:
+        raise RollError(f"{folder}: cannot write the simulated roll: {error}") from error
+    return truth
+
+
+def _check(
+    size: tuple[int, int],
+    interval: Fraction,
+    start: MissionTime,
+    end: MissionTime,
+    seed: int,
+    workers: int | None,
+) -> None:
+    width, height = size
+    if width < SMALLEST[0] or height < SMALLEST[1] or width % 2 or height % 2:
+        raise ValueError(f"size {width}x{height}: give even numbers, at least 64x36")
+    if not 1 <= Fraction(width, height) <= 3:
+        raise ValueError(f"size {width}x{height}: give a shape between 1:1 and 3:1")
+    if interval <= 0:
+        raise ValueError(f"interval {interval} s: give a time above 0")
+    if interval < Fraction(1, 20):
+        raise ValueError(f"interval {interval} s: EXIF holds hundredths; give at least 0.05 s")
+    if end.seconds <= start.seconds:
+        raise ValueError(f"end {end} is not after start {start}")
+    if start.seconds < EARLIEST or end.seconds > LATEST:
+        raise ValueError(f"{start} to {end}: the simulated pass lasts from T-120 s to T+1200 s")
+    if seed < 0:
+        raise ValueError(f"seed {seed}: give a whole number from 0")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers {workers}: give at least 1, or None for one for each core")
+
+
+def _capture_times(seed: int, interval: Fraction, start: Fraction, end: Fraction) -> list[Fraction]:
+    """Return true mission times: even but for a jitter, rising, whole hundredths of a second."""
+    count = -((start - end) // interval)
+    most = min(_JITTER, int(interval * 100) // 4)
+    jitter = rng_for(seed, 4, 0).integers(-most, most + 1, count)
+    return [
+        Fraction(round((start + k * interval) * 100) + int(jitter[k]), 100) for k in range(count)
+    ]
+
+
+def _clear_of_milestones(first: Fraction, last: Fraction) -> bool:
+    return all(not first - _KEEP_CLEAR < at < last + _KEEP_CLEAR for _, at in _EVENTS)
+
+
+def _place_faults(times: list[Fraction], interval: Fraction) -> _Faults:
+    """Choose where the roll is at fault: near set shares of it, and clear of the milestones."""
+    n = len(times)
+    taken: set[int] = set()
+
+    def nearest(share: float, length: int) -> int | None:
+        """Return the position nearest to a share of the roll where so many stills may go."""
+        wanted = round(share * n)
+        for first in sorted(range(1, n - length), key=lambda k: (abs(k - wanted), k)):
+            span = range(first - 1, first + length + 1)
+            free = taken.isdisjoint(span)
+            if free and _clear_of_milestones(times[span[0]], times[span[-1]]):
+                taken.update(span)
+                return first
+        return None
+
+    gap = None
+    if n >= 24:
+        length = max(round(_GAP_SECONDS / interval), 1)
+        if length > n // 6:
+            length = max(n // 6, 4)
+        first = nearest(0.7, length)
+        gap = None if first is None else (first, first + length)
+    return _Faults(gap, nearest(0.3, 1), nearest(0.45, 1))
+
+
+def _name(index: int) -> str:
+    return f"ISS057-E-{FIRST_NUMBER + index}.JPG"
+
+
+def _plan(folder: Path, times: list[Fraction], seed: int, faults: _Faults) -> list[_Shot]:
+    gains = 1 + _FLICKER * rng_for(seed, 4, 1).standard_normal(len(times))
+    shots = []
+    for k, mission in enumerate(times):
+        if faults.gap is not None and faults.gap[0] <= k < faults.gap[1]:
+            continue
+        copy = folder / _name(k).replace(".JPG", " (1).JPG") if k == faults.duplicate else None
+        share = 0.6 if k == faults.truncated else 1.0
+        # Rounded as in the truth, so that the truth is exact.
+        gain = round(float(np.clip(gains[k], 0.95, 1.05)), 5)
+        shots.append(_Shot(k, mission, gain, folder / _name(k), share, copy))
+    return shots
+
+
+def _utc(mission: Fraction) -> datetime:
+    return EPOCH + timedelta(microseconds=int(mission * 1_000_000))
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 10_000:02d}Z"
+
+
+def _pixel(where: tuple[float, float] | None) -> list[float] | None:
+    return None if where is None else [round(where[0], 2), round(where[1], 2)]
+
+
+def _truth(
+    size: tuple[int, int],
+    seed: int,
+    shots: list[_Shot],
+    times: list[Fraction],
+    faults: _Faults,
+) -> dict[str, object]:
+    flight = rocket.Rocket()
+
+    def seen(mission: Fraction, core: bool = False) -> list[float] | None:
+        t = float(mission)
+        where = flight.core(t) if core else flight.position(t)
+        return _pixel(rocket.in_view(view(t, size), where))
+
+    gap = None
+    if faults.gap is not None:
+        first, after = faults.gap
+        gap = {
+            "after": _name(first - 1),
+            "before": _name(after),
+            "seconds": float(times[after] - times[first - 1]),
+            "missing": after - first,
+        }
+    hot = HotPixels.make(seed, size)
+    return {
+        "simulator": {},
+        "complete": True,
+        "epoch": CaptureTime(Fraction(int(EPOCH.timestamp()))).iso(),
+        "clock_error_s": float(CLOCK_ERROR),
+        "clock_correction_s": float(-CLOCK_ERROR),
+        "stills": [
+            {
+                "file": shot.path.name,
+                "captured": _iso(_utc(shot.mission)),
+                "mission_s": float(shot.mission),
+                "gain": shot.gain,
+                "rocket": seen(shot.mission),
+            }
+            for shot in shots
+        ],
+        "events": [
+            {
+                "name": name,
+                "mission_s": float(at),
+                "pixel": seen(at, core=at == Fraction(rocket.CORE_BURN_UP)),
+            }
+            for name, at in _EVENTS
+        ],
+        "hot_pixels": [
+            [int(x), int(y), int(c)] for x, y, c in zip(hot.x, hot.y, hot.channel, strict=True)
+        ],
+        "gap": gap,
+        "duplicates": [
+            {"file": shot.copy.name, "of": shot.path.name} for shot in shots if shot.copy
+        ],
+        "truncated": [shot.path.name for shot in shots if shot.share < 1],
+        "sky": {
+            "station_height_km": STATION_HEIGHT,
+            "moonset_s": MOONSET,
+            "focal_px": round(size[0] * FOCAL_LENGTH_MM / 36.0, 3),
+        },
+    }
+
+
+def _write_truth(folder: Path, truth: dict[str, object]) -> None:
+    text = json.dumps(truth, indent=1)
+    # Short lists of numbers on one line each: a tenth of the lines, and they can be read.
+    text = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    (folder / _TRUTH).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _clear(folder: Path) -> None:
+    """Remove a roll that was simulated before; raise `RollError` if there are other stills."""
+    if folder.exists() and not folder.is_dir():
+        raise RollError(f"{folder}: is a file; name a folder for the simulated roll")
+    if not folder.exists():
+        return
+    try:
+        ours = _listed(folder / _TRUTH)
+        others = sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix.lower() in _STILL_SUFFIXES and path.name not in ours
+        )
+    except OSError as error:
+        raise RollError(f"{folder}: cannot be read: {error}") from error
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise RollError(
+            f"{folder}: holds other stills ({others[0]}{more}); "
+            "name an empty or new folder for the simulated roll, or move them away"
+        )
+    try:
+        for name in sorted(ours):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RollError(f"{folder}: cannot remove the roll simulated before: {error}") from error
+
+
+def _listed(path: Path) -> set[str]:
+    """Return the file names in a truth of ours; none if there is none, or it is not ours."""
+    if not path.is_file():
+        return set()
+    try:
+        truth = json.loads(path.read_text(encoding="utf-8"))
+        if truth["simulator"]["made_by"] != _MADE_BY:
+            return set()
+        names = [entry["file"] for entry in [*truth["stills"], *truth["duplicates"]]]
+    except (ValueError, KeyError, TypeError):
+        return set()
+    # Nothing that a truth says can make us remove a file that we would not have written.
+    return {name for name in names if isinstance(name, str) and _OUR_NAME.fullmatch(name)}
+
+
+def _take(
+    size: tuple[int, int], seed: int, shots: list[_Shot], workers: int | None
+) -> Iterator[None]:
+    """Write all stills, in this process or in several; yield once for each."""
+    count = workers if workers is not None else _cores()
+    if workers is None:
+        # A process costs some seconds to start: not worth it for a few stills.
+        count = max(min(count, len(shots) // 40), 1)
+    if count == 1:
+        with _one_thread():
+            camera = Camera(size, seed)
+            for shot in shots:
+                _write(camera, shot)
+                yield
+        return
+    # spawn: the same on every system, and safe where the caller has threads.
+    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (size, seed)) as pool:
+        try:
+            for _ in pool.map(_work, shots, chunksize=min(8, -(-len(shots) // count))):
+                yield
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+_camera: Camera | None = None
+
+
+def _start_worker(size: tuple[int, int], seed: int) -> None:
+    global _camera
+    cv2.setNumThreads(1)
+    _camera = Camera(size, seed)
+
+
+def _work(shot: _Shot) -> None:
+    assert _camera is not None
+    _write(_camera, shot)
+
+
+def _write(camera: Camera, shot: _Shot) -> None:
+    by_camera = _utc(shot.mission + CLOCK_ERROR)
+    # Somebody on the ground saved some ten files a minute, weeks later.
+    resaved = _RESAVED + timedelta(seconds=6 * shot.index)
+    data = camera.still(float(shot.mission), shot.index, shot.gain, exif_block(by_camera, resaved))
+    data = data[: round(len(data) * shot.share)]
+    shot.path.write_bytes(data)
+    if shot.copy is not None:
+        shot.copy.write_bytes(data)
