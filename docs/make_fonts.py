@@ -29,7 +29,7 @@ LIMIT = 1_000_000  # bytes; the wheel stays small, and fonts load fast
 
 def merge(latin: Path, arabic: Path, family: str, style: str, target: Path) -> None:
     """Writes `latin` with what `arabic` has beside it: every shared character stays Latin's."""
-    base, extra = TTFont(latin), TTFont(arabic)
+    base, extra = (TTFont(file, recalcTimestamp=False) for file in (latin, arabic))
     # What both have would come in twice; the joiners stay, for the Arabic rules name them.
     ours = set(base.getBestCmap())
     wanted = [code for code in extra.getBestCmap() if code not in ours or 0x200C <= code <= 0x200F]

@@ -27,6 +27,18 @@ def decoded_gray(path: Path) -> np.ndarray:
     return (np.array(lumas) - 16) * 255 / 219
 
 
+def differing_frames(one: Path, other: Path, levels: int = 9) -> list[int]:
+    """The frames in which two films differ by more than their encoding explains."""
+    found = []
+    with av.open(str(one)) as a, av.open(str(other)) as b:
+        pairs = zip(a.decode(video=0), b.decode(video=0), strict=True)
+        for number, frames in enumerate(pairs):
+            first, second = (f.to_ndarray()[: f.height].astype(np.int16) for f in frames)
+            if np.abs(first - second).max() > levels:
+                found.append(number)
+    return found
+
+
 def linear(level: np.ndarray | float) -> np.ndarray:
     shown = np.asarray(level, np.float64) / 255
     return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)

@@ -99,11 +99,10 @@ def _looks_like(magic: bytes) -> str:
 
 
 def _jpeg(stream: BinaryIO, file: File) -> Header:
-    header = _by_pillow(stream, file, "jpeg")
     scan = _jpeg_scan_offset(stream)
     if scan is None or not _holds(stream, file, b"\xff\xd9", scan):
         raise StillError(str(file), "cut short: the file ends before the picture does")
-    return header
+    return _by_pillow(stream, file, "jpeg")
 
 
 def _jpeg_scan_offset(stream: BinaryIO) -> int | None:

@@ -209,7 +209,7 @@ class Rocket:
         burn = float(self.thrust(np.array(t)))
         if burn > 0:
             yield _shine(here, (1.0, 0.80, 0.52), 150.0 * burn)
-        for at, flash in ((BOOSTER_SEPARATION, 420.0), (CORE_SEPARATION, 160.0)):
+        for at, flash in ((BOOSTER_SEPARATION, 900.0), (CORE_SEPARATION, 200.0)):
             if 0 <= t - at < 10:
                 yield _shine(here, (0.92, 0.92, 1.0), flash * np.exp(-(t - at) / 1.3))
         age = t - BOOSTER_SEPARATION
@@ -231,7 +231,7 @@ class Rocket:
             level = 6.0 * np.exp(-(t - CUT_OFF) / 6.0) + 1.1 + 4.5 * wink
             yield _shine(behind, (1.0, 0.72, 0.5), level)
         if drift >= 0:
-            yield _shine(here, (1.0, 0.93, 0.78), 12.0 + 26.0 * np.exp(-drift / 2.5))
+            yield _shine(here, (1.0, 0.93, 0.78), 20.0 + 26.0 * np.exp(-drift / 2.5))
 
     def _burning(self, t: float) -> Iterator[Points]:
         onset = _smooth(t, CORE_BURN_UP - 0.5, CORE_BURN_UP + 9.0)

@@ -1,0 +1,249 @@
+"""The project file: every value as written, every mistake with its place and its remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from conftest import GrayRoll
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timelapse.errors import PlanError, ProjectError, RollError, TimelapseError
+from timelapse.project import Project, json_schema, load, scan_roll
+from timelapse.report import plan_json
+from timelapse.yamlfile import read_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+GOOD = """\
+roll: {stills: roll, clock: -13.0 s}
+mission: {name: Test, epoch: 2018-11-16T18:14:08Z}
+schedule: {speed: 5}
+"""
+
+
+def mistakes(text: str, tmp_path: Path) -> list[str]:
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        load(tmp_path / "p.yaml")
+    return [line.replace(f"{tmp_path}/", "") for line in str(caught.value).splitlines()]
+
+
+def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "roll: {stills: roll, clock: {NIKON D5: -13.0 s, 'DSC_*': 0.1}}\n"
+        "mission: {name: 1.10, epoch: 2018-11-16T18:14:08Z}\n"
+        "schedule: {from: T-3.5 s, to: 00:01:30:00, speed: 15.3}\n"
+        "output: {rate: 29.97, size: 640x360, crf: 20}\n"
+        "retime: {blend: box, shutter: 90, gaps: blend}\n"
+        "milestones: [{at: 00:34:05, label: 007}, {at: T+1 s, label: yes}]\n"
+        "overlays: [{kind: clock, show: [met, speed]}, {kind: credit, text: 'a: \"b\" % c'}]\n"
+    )
+    project, base = load(tmp_path / "p.yaml")
+    assert base == tmp_path
+    assert project.roll.clock == {"NIKON D5": -13, "DSC_*": Fraction(1, 10)}
+    assert project.mission.name == "1.10"
+    assert project.schedule.speed == Fraction(153, 10)
+    assert project.output.rate == Fraction(30000, 1001)
+    assert (project.output.size, project.output.crf) == ((640, 360), 20)
+    assert (project.retime.blend, project.retime.shutter, project.retime.gaps) == (
+        "box", 90, "blend",
+    )  # fmt: skip
+    assert [m.label for m in project.milestones] == ["007", "yes"]
+    assert project.milestones[0].at.text == "00:34:05"
+    assert project.overlays[1].text == 'a: "b" % c'
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("milestones:\n  - {at: T+1 s, labl: x}\n",
+         ["p.yaml:5:5: milestones[0]: needs label",
+          "p.yaml:5:17: milestones[0].labl: unknown key; did you mean label?"]),
+        ("retime: {blend: liner}\n",
+         ["p.yaml:4:17: retime.blend: 'liner' is not known; one of nearest, linear, box; "
+          "did you mean linear?"]),
+        ("overlays:\n  - {kind: clok}\n",
+         ["p.yaml:5:12: overlays[0].kind: 'clok' is not known; one of clock, credit; "
+          "did you mean clock?"]),
+        ("overlays:\n  - {show: [met]}\n",
+         ["p.yaml:5:5: overlays[0]: needs kind: one of clock, credit"]),
+        ("output:\n  size: 1921x1080\n",
+         ["p.yaml:5:9: output.size: 1921x1080: both sides of a film have to be even; "
+          "write 1922x1080"]),
+        ("output: {rate: 0}\n",
+         ["p.yaml:4:16: output.rate: '0': a rate lies above 0 and at most at 1000 frames a second"]),
+        ("output: {crf: 70}\n",
+         ["p.yaml:4:9: output: crf 70: x264 takes 0 (lossless) to 51 (worst)"]),
+        ("milestones: T+1 s\n", ["p.yaml:4:13: milestones: a list is wanted here"]),
+        ("outputs: {}\n", ["p.yaml:4:1: outputs: unknown key; did you mean output?"]),
+        ("milestones: [{at: noon, label: x}]\n", ["p.yaml:4:19: milestones[0].at: 'noon' is not"]),
+        ("output: {rate: 25\n", ["p.yaml:5:1: not valid YAML: "]),
+        ("roll: {stills: x}\n", ["p.yaml:4:1: roll: stands here a second time (first at p.yaml:1:1)"]),
+    ],
+)  # fmt: skip
+def test_mistakes_have_a_place_and_a_remedy(tmp_path: Path, extra: str, told: list[str]) -> None:
+    found = mistakes(GOOD + extra, tmp_path)
+    assert len(found) == len(told)
+    for line, start in zip(found, told, strict=True):
+        assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        ("{}", "give one of speed, duration and speeds (none is given)"),
+        ("{speed: 2, duration: 9 s}", "(speed and duration are given)"),
+        ("{speed: 0}", "a speed has to be above zero"),
+        ("{speeds: [{at: T+1 s}]}", "needs speed"),
+        ("{speed: 2, frm: T+1 s}", "unknown key; did you mean from?"),
+    ],
+)
+def test_schedules_that_say_too_little_or_too_much(
+    tmp_path: Path, schedule: str, told: str
+) -> None:
+    (line,) = mistakes(f"roll: {{stills: x}}\nschedule: {schedule}\n", tmp_path)
+    assert told in line
+
+
+@pytest.mark.parametrize("text", ["", "[]", "just words", "- a\n- b\n", "\x00", "a: &a [*a]", "? [a]: b"])
+def test_what_is_no_project(tmp_path: Path, text: str) -> None:
+    assert mistakes(text, tmp_path)
+
+
+def test_a_bomb_of_aliases_is_refused(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (line,) = mistakes("\n".join(lines), tmp_path)
+    assert "more than 100000 values" in line
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        read_yaml(text, "p.yaml")
+    except ProjectError:
+        return
+
+
+def test_a_missing_project_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RollError, match=r"none\.yaml: the project cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_settings_come_last_and_keep_their_name(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(GOOD)
+    project, _ = load(
+        tmp_path / "p.yaml",
+        [
+            ("schedule.speed", None, ""),
+            ("schedule.duration", "9 s", "--duration"),
+            ("milestones[0]", "{at: T+1 s, label: one}", "--set milestones[0]"),
+        ],
+    )
+    assert project.schedule.duration == 9
+    assert project.milestones[0].label == "one"
+    with pytest.raises(ProjectError, match=r"^--set output\.crf: output\.crf: Input should be"):
+        load(tmp_path / "p.yaml", [("output.crf", "good", "--set output.crf")])
+    for nowhere in ("milestones[7].label", "roll.stills.name", "milestones[x]"):
+        with pytest.raises(ProjectError, match=r"--set"):
+            load(tmp_path / "p.yaml", [(nowhere, "1", f"--set {nowhere}")])
+
+
+# ------------------------------------------------------------------ from project to plan
+
+
+def test_a_plan_says_where_everything_falls(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path
+) -> None:
+    gray_roll([13 + Fraction(n, 2) for n in range(60)], ending=".JPG")
+    (tmp_path / "p.yaml").write_text(
+        GOOD.replace("speed: 5", "from: T+0 s, to: T+30 s, speed: 5")
+        + "milestones:\n"
+        + "  - {at: T+10.1 s, label: on mission time}\n"
+        + "  - {at: 2018-11-16T18:14:18.1Z, label: on capture time}\n"
+        + "  - {at: 00:02, label: on video time, hold: 1 s}\n"
+        + "  - {at: 00:02:03, label: in frames}\n"
+        + "  - {at: still ISS057-E-9994, label: at a still}\n"
+        + "  - {at: T+31 s, label: too late}\n"
+    )
+    project, base = load(tmp_path / "p.yaml")
+    job = project.job(scan_roll(project, base))
+    plan = plan_json(job)
+    assert (plan["rate"], plan["frames"], plan["duration_s"]) == ("25", 150, 6.0)
+    assert plan["speed"] == {"min": 5.0, "max": 5.0, "mean": 5.0}
+    found = {m["text"].lstrip("0123456789: "): m for m in plan["milestones"]}
+    assert {label: milestone["frame"] for label, milestone in found.items()} == {
+        "at a still": 10,
+        "on mission time": 50,
+        "on capture time": 50,
+        "on video time": 50,
+        "in frames": 53,
+        "too late": 155,
+    }
+    assert found["in frames"]["read_as"] == "mm:ss:ff"
+    assert found["on capture time"]["capture"] == "2018-11-16T18:14:18.100Z"
+    assert (found["on video time"]["shown_from"], found["on video time"]["shown_to"]) == (50, 75)
+    assert plan["stills_used"] == 60
+    assert any("too late" in warning for warning in plan["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "frames", "end"),
+    [
+        ("{duration: 4 s}", 100, 30),
+        ("{speed: 5, to: T+10 s}", 50, 10),
+        ("{speed: 5, to: 3 s}", 75, 15),
+        ("{from: T+5 s, to: still ISS057-E-10010, duration: 2 s}", 50, 10),
+        ("{speeds: [{at: 0 s, speed: 5}, {at: 1 s, speed: 5}, {at: 3 s, speed: 10}], to: 3 s}",
+         75, 20),
+    ],
+)  # fmt: skip
+def test_every_way_to_say_a_schedule(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path, schedule: str, frames: int, end: int
+) -> None:
+    gray_roll([Fraction(n, 2) for n in range(60)], ending=".JPG")
+    (tmp_path / "p.yaml").write_text(f"roll: {{stills: roll}}\nschedule: {schedule}\n")
+    project, base = load(tmp_path / "p.yaml")
+    timeline = project.job(scan_roll(project, base)).plan.timeline
+    assert timeline.frames == frames
+    assert timeline.schedule.end.seconds == end
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        ("{from: 00:03, speed: 5}", "needs a mission or capture time"),
+        ("{from: T+9 s, to: T+3 s, speed: 5}", "nothing lies between"),
+        ("{from: still nobody, speed: 5}", "no still has the name 'nobody'"),
+        ("{from: T+900 s, to: T+1000 s, speed: 5}", "lies outside the roll"),
+    ],
+)
+def test_schedules_that_do_not_meet_the_roll(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path, schedule: str, told: str
+) -> None:
+    gray_roll([Fraction(n, 2) for n in range(10)], ending=".JPG")
+    (tmp_path / "p.yaml").write_text(f"roll: {{stills: roll}}\nschedule: {schedule}\n")
+    project, base = load(tmp_path / "p.yaml")
+    with pytest.raises(TimelapseError, match=told):
+        _ = project.job(scan_roll(project, base)).warnings
+
+
+def test_the_published_schema_is_this_one() -> None:
+    published = json.loads((ROOT / "docs" / "project.schema.json").read_text(encoding="utf-8"))
+    assert published == json_schema(), "run: python docs/make_schema.py"
+    assert set(published["properties"]) == {
+        info.alias or name for name, info in Project.model_fields.items()
+    }
+
+
+def test_every_project_in_configs_is_valid() -> None:
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        assert load(path)[0].schedule, path
+
+
+def test_plan_errors_are_value_errors() -> None:
+    assert issubclass(PlanError, ValueError)
