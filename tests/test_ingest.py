@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -48,7 +47,7 @@ def test_forty_files_with_every_fault(gray_roll: MakeRoll) -> None:
 
     found = scan(roll.folder)
     ledger = by_name(found)
-    assert len(found.ledger) == 41 == len(os.listdir(roll.folder))
+    assert len(found.ledger) == 41 == len(list(roll.folder.iterdir()))
     assert ledger[names[11]] == ("unreadable", "empty (0 bytes)")
     assert ledger[names[17]][0] == "unreadable"
     assert "cut short" in ledger[names[17]][1]

@@ -75,14 +75,15 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
          ["p.yaml:5:9: output.size: 1921x1080: both sides of a film have to be even; "
           "write 1922x1080"]),
         ("output: {rate: 0}\n",
-         ["p.yaml:4:16: output.rate: '0': a rate lies above 0 and at most at 1000 frames a second"]),
+         ["p.yaml:4:16: output.rate: '0': a rate lies above 0 and at most at 1000"]),
         ("output: {crf: 70}\n",
          ["p.yaml:4:9: output: crf 70: x264 takes 0 (lossless) to 51 (worst)"]),
         ("milestones: T+1 s\n", ["p.yaml:4:13: milestones: a list is wanted here"]),
         ("outputs: {}\n", ["p.yaml:4:1: outputs: unknown key; did you mean output?"]),
         ("milestones: [{at: noon, label: x}]\n", ["p.yaml:4:19: milestones[0].at: 'noon' is not"]),
         ("output: {rate: 25\n", ["p.yaml:5:1: not valid YAML: "]),
-        ("roll: {stills: x}\n", ["p.yaml:4:1: roll: stands here a second time (first at p.yaml:1:1)"]),
+        ("roll: {stills: x}\n",
+         ["p.yaml:4:1: roll: stands here a second time (first at p.yaml:1:1)"]),
     ],
 )  # fmt: skip
 def test_mistakes_have_a_place_and_a_remedy(tmp_path: Path, extra: str, told: list[str]) -> None:
@@ -109,7 +110,9 @@ def test_schedules_that_say_too_little_or_too_much(
     assert told in line
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just words", "- a\n- b\n", "\x00", "a: &a [*a]", "? [a]: b"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "just words", "- a\n- b\n", "\x00", "a: &a [*a]", "? [a]: b"]
+)
 def test_what_is_no_project(tmp_path: Path, text: str) -> None:
     assert mistakes(text, tmp_path)
 

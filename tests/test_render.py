@@ -113,8 +113,8 @@ def test_a_film_that_is_not_as_planned_takes_no_name(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = film.read_bytes()
-    monkeypatch.setattr("timelapse.render.frames", lambda job, **_: iter(
-        np.zeros((10, 48, 64, 3), np.uint8)))  # fmt: skip
+    few = np.zeros((10, 48, 64, 3), np.uint8)
+    monkeypatch.setattr("timelapse.render.frames", lambda _job, **_: iter(few))
     with pytest.raises(RenderError, match="10 frames, not 125"):
         job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
     assert film.read_bytes() == before
@@ -142,9 +142,7 @@ def test_a_render_told_to_stop_cleans_up(film: Path, gray_roll: MakeRoll) -> Non
     roll = gray_roll([Fraction(n, 2) for n in range(200)], size=(640, 360), folder="long")
     before = film.read_bytes()
     command = [sys.executable, "-m", "timelapse.cli", "render", str(roll.folder), "-o", str(film)]
-    with subprocess.Popen(
-        [*command, "--speed", "1"], stderr=subprocess.PIPE, text=True
-    ) as running:
+    with subprocess.Popen([*command, "--speed", "1"], stderr=subprocess.PIPE, text=True) as running:
         until = time.monotonic() + 60
         while not list(film.parent.glob(".film.mp4.*.part")) and time.monotonic() < until:
             time.sleep(0.01)
@@ -165,9 +163,7 @@ def test_a_render_told_to_stop_cleans_up(film: Path, gray_roll: MakeRoll) -> Non
         ("folder.mp4", "is a folder"),
     ],
 )
-def test_targets_that_cannot_be(
-    gray_roll: MakeRoll, tmp_path: Path, name: str, told: str
-) -> None:
+def test_targets_that_cannot_be(gray_roll: MakeRoll, tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "folder.mp4").mkdir()
     job = job_of(gray_roll([Fraction(n) for n in range(5)]).folder, SPEED)
     with pytest.raises(RenderError, match=told):
@@ -195,7 +191,7 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_film(
         return Path("/dev/full") if name.endswith(".part") else real(self, name)
 
     monkeypatch.setattr(Path, "with_name", onto_full_disk)
-    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     with pytest.raises(EncodeError, match="No space left"):
         job_of(film.parent / "roll", SPEED).render(film)
     assert film.read_bytes() == before
@@ -243,7 +239,7 @@ def test_a_still_that_proves_unreadable_is_bridged(
 
 
 def test_a_label_stands_from_its_frame_on(gray_roll: MakeRoll, tmp_path: Path) -> None:
-    roll = gray_roll([Fraction(n, 2) for n in range(40)], size=(320, 180))
+    roll = gray_roll([Fraction(n, 2) for n in range(40)], [40] * 40, size=(320, 180))
     plain = job_of(roll.folder, SPEED)
     labelled = job_of(
         roll.folder, SPEED, ("milestones", "[{at: T+10.1 s, label: 'Взлёт: 100 %', hold: 1 s}]")
@@ -284,7 +280,7 @@ def test_sizes_and_shapes_fill_the_frame(tmp_path: Path) -> None:
         assert any("black bars" in note for note in job.warnings) == (fit == "pad")
 
 
-def test_seneca_keeps_its_real_gaps(shared: Path, tmp_path: Path) -> None:
+def test_seneca_keeps_its_real_gaps(shared: Path) -> None:
     job = job_of(
         shared / "odm_seneca", ("schedule.speed", "8"), ("output.size", "160x120"),
         ("retime.blend", "nearest"),
@@ -308,7 +304,8 @@ def test_memory_does_not_grow_with_the_roll(gray_roll: MakeRoll, tmp_path: Path)
         "import resource, sys\n"
         "from test_film import job_of\n"
         "from pathlib import Path\n"
-        "job = job_of(Path(sys.argv[1]), ('schedule.speed', '12.5'), ('output.preset', 'veryfast'))\n"
+        "fast = ('output.preset', 'veryfast')\n"
+        "job = job_of(Path(sys.argv[1]), ('schedule.speed', '12.5'), fast)\n"
         "job.render(sys.argv[2])\n"
         "print(job.plan.frames, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )

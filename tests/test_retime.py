@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_back_and_there_is_within_the_bound(schedule: Schedule, seconds: Fractio
 def test_schedules_rise(schedule: Schedule) -> None:
     times = [VideoTime(schedule.length * n / 40) for n in range(-4, 45)]
     shown = [schedule.mission_of(at) for at in times]
-    assert all(a < b for a, b in zip(shown, shown[1:], strict=False))
+    assert all(a < b for a, b in pairwise(shown))
     low, high, mean = schedule.speeds
     assert all(low <= schedule.speed_at(at) <= high for at in times)
     assert low <= mean <= high
@@ -219,7 +220,7 @@ def slow_weights(
     times: list[Fraction], blend: Blend, opens: Fraction, closes: Fraction
 ) -> dict[int, Fraction]:
     """The definition, word by word, in fractions, for rolls whose gaps are blended across."""
-    middles = [(a + b) / 2 for a, b in zip(times, times[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in pairwise(times)]
     if isinstance(blend, Nearest):
         return {sum(middle <= opens for middle in middles): Fraction(1)}
     if isinstance(blend, Linear):

@@ -323,10 +323,9 @@ def _render(job: Job, out: Path, workers: int, talk: _Talk) -> dict[str, Any]:
     with talk.progress("rendering") as tick:
         report = run(job, out, workers=workers, progress=tick)
     talk.warn(report["warnings"][len(job.warnings) :])
-    talk.say(
-        f"{out}: {report['frames']} frames at {report['rate']} frames/s, {report['duration_s']:g} s, "
-        f"{report['size']}, {report['bytes'] / 1e6:.1f} MB, in {report['elapsed_s']:.1f} s"
-    )
+    clip = f"{report['frames']} frames at {report['rate']} frames/s, {report['duration_s']:g} s"
+    cost = f"{report['bytes'] / 1e6:.1f} MB, in {report['elapsed_s']:.1f} s"
+    talk.say(f"{out}: {clip}, {report['size']}, {cost}")
     return report
 
 

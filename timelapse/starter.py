@@ -17,9 +17,9 @@ _COMFORTABLE_LENGTH = 30
 
 def starter(source: str, roll: Roll, project: Path) -> str:
     """The text of a project file at `project` for the roll found at `source`."""
-    where = source
-    if not Path(source).is_absolute():
-        where = os.path.relpath(source, project.parent)
+    where, home = source, project.parent.resolve()
+    if not Path(source).is_absolute() or Path(source).is_relative_to(home):
+        where = os.path.relpath(source, home)
     span = roll.end - roll.first
     speed = max(Fraction(1), Fraction(round(span / _COMFORTABLE_LENGTH)))
     size = natural_size(roll.sizes)

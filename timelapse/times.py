@@ -517,5 +517,5 @@ def _field_reading(
             context.rate.frame_of_timecode(hours, minutes, seconds, last, drop)
         )
     if context.length is not None and time.seconds >= context.length:
-        raise TimeError(f"{time} lies outside the clip of {Seconds(context.length)}")
+        raise TimeError(f"{time} lies outside the clip of {float(context.length):.2f} s")
     return Reading(time, form.replace(":ff", ";ff") if drop else form)

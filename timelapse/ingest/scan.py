@@ -264,7 +264,7 @@ def _warnings(roll: Roll, found: Sequence[_Found], clocks: Clocks) -> Iterable[s
     if unreadable:
         names = ", ".join(PurePath(entry.path).name for entry in unreadable[:3])
         more = ", ..." if len(unreadable) > 3 else ""
-        yield f"{_stills(len(unreadable))} cannot be read and are left out: {names}{more}"
+        yield f"{_stills(len(unreadable))} left out because unreadable: {names}{more}"
     if counts[Status.DUPLICATE]:
         yield f"{_stills(counts[Status.DUPLICATE])} left out as byte-equal copies"
     unplaced = sum("no capture time" in entry.reason for entry in roll.ledger)

@@ -189,7 +189,7 @@ class Sky:
         # The Moon as the air at the closest approach sees it: a little longer than the ground does.
         toward = rays[..., 0] * moon[0] + rays[..., 1] * moon[1] + rays[..., 2] * moon[2]
         foot = np.maximum(-STATION_RADIUS * sine, 0.0)
-        height = (STATION_RADIUS * moon[0] + foot * toward) / np.minimum(closest, STATION_RADIUS)
+        height = (STATION_RADIUS * moon[0] + foot * toward) / np.maximum(closest, 1.0)
         moonlit = np.clip(height + 0.06, 0, 0.35) / 0.35
         forward = 1 + 5.0 * np.maximum(toward, 0.0) ** 8
         scattered = (moonlit * forward)[..., None] * np.array([0.018, 0.030, 0.052])

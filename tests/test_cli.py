@@ -1,0 +1,208 @@
+"""The command line is a contract: names, JSON keys, streams and exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import GrayRoll
+from PIL import Image
+
+from timelapse.cli import main
+from timelapse.project import load
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "samples" / "booster_separation"
+
+
+def run(*arguments: object, expect: int = 0) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def data(*arguments: object, expect: int = 0) -> Any:
+    return json.loads(run(*arguments, "--json", expect=expect).stdout)
+
+
+def test_scan_has_the_promised_keys() -> None:
+    found = data("scan", SAMPLE)
+    assert set(found) >= {
+        "found", "used", "excluded", "ledger", "order", "first", "last", "interval_s", "jitter_s",
+        "gaps", "sizes", "cameras", "warnings",
+    }  # fmt: skip
+    assert found["found"] == found["used"] + found["excluded"] == len(found["ledger"])
+    assert set(found["ledger"][0]) == {"path", "status", "reason", "captured"}
+    assert set(found["gaps"][0]) == {"after", "before", "seconds", "missing"}
+    assert {entry["status"] for entry in found["ledger"]} == {
+        "used", "duplicate", "unreadable", "excluded",
+    }  # fmt: skip
+
+
+def test_scan_speaks_to_people_too() -> None:
+    result = run("scan", SAMPLE)
+    for word in ("38 used", "EXIF DateTimeOriginal", "NIKON D5", "cut short", "the same bytes"):
+        assert word in result.stdout
+    assert "warning: " in result.stderr
+    assert "warning: " not in result.stdout
+    assert run("scan", SAMPLE, "--quiet").stderr == ""
+
+
+def test_strict_makes_warnings_fail(gray_roll: Callable[..., GrayRoll]) -> None:
+    run("scan", SAMPLE, "--strict", expect=1)
+    roll = gray_roll([Fraction(n) for n in range(5)], ending=".JPG")
+    run("scan", roll.folder, "--strict", "--set", "roll.utc_offset=Z")
+
+
+def test_plan_has_the_promised_keys() -> None:
+    plan = data("plan", ROOT / "samples" / "booster_separation.yaml")
+    assert set(plan) >= {
+        "rate", "frames", "duration_s", "size", "speed", "schedule", "milestones", "gaps",
+        "stills_used", "stills_unused", "warnings",
+    }  # fmt: skip
+    assert set(plan["speed"]) == {"min", "max", "mean"}
+    assert set(plan["schedule"][0]) == {"video_s", "mission_s", "speed"}
+    assert set(plan["milestones"][0]) >= {
+        "text", "capture", "mission_s", "video_s", "frame", "timecode", "shown_from", "shown_to",
+        "read_as",
+    }  # fmt: skip
+    table = run("plan", ROOT / "samples" / "booster_separation.yaml").stdout
+    assert "Soyuz-FG rocket booster separation" in table
+    assert "76 frames at 25 frames/s" in table
+
+
+def test_render_a_roll_without_a_project(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    done = data("render", SAMPLE, "-o", out, "--speed", "12", "--fps", "30", "--size", "320x180")
+    assert set(done) == {
+        "output", "frames", "duration_s", "size", "rate", "bytes", "segments", "report",
+        "elapsed_s", "fps", "warnings",
+    }  # fmt: skip
+    assert done["segments"] == {"rendered": 1, "reused": 0}
+    assert (done["rate"], done["size"], done["frames"]) == ("30", "320x180", 115)
+    assert Path(done["report"]).is_file()
+    assert run("verify", out).stdout == f"{out}: as rendered\n"
+    with out.open("r+b") as film:
+        film.seek(-50, 2)
+        film.write(b"x")
+    assert "SHA-256 differs" in run("verify", out, expect=1).stdout
+    assert data("verify", out, expect=1)["ok"] is False
+
+
+def test_render_a_project_to_a_duration(tmp_path: Path) -> None:
+    source = ROOT / "samples" / "booster_separation.yaml"
+    out = tmp_path / "out.mp4"
+    done = data("render", source, "-o", out, "--duration", "2 s", "--set", "output.crf=30")
+    assert (done["frames"], done["duration_s"]) == (50, 2.0)
+
+
+def test_render_names_its_output_after_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("render", SAMPLE, "--speed", "40", "--quiet")
+    assert (tmp_path / "booster_separation.mp4").is_file()
+
+
+def test_still_takes_a_time_on_any_clock(tmp_path: Path) -> None:
+    project = ROOT / "samples" / "booster_separation.yaml"
+    for at, frame in (("00:01", 25), ("frame 25", 25), ("T+119.32 s", 25), ("1 s", 25)):
+        out = tmp_path / "still.png"
+        assert f"frame {frame} " in run("still", project, "--at", at, "-o", out).stderr
+        with Image.open(out) as picture:
+            assert (picture.size, picture.format) == ((480, 270), "PNG")
+    run("still", project, "--at", "00:01", "-o", tmp_path / "still.jpg")
+    assert "a frame goes into" in run(
+        "still", project, "--at", "00:01", "-o", tmp_path / "still.gif", expect=1
+    ).stderr  # fmt: skip
+    assert "outside the clip" in run(
+        "still", project, "--at", "00:09", "-o", tmp_path / "still.png", expect=1
+    ).stderr  # fmt: skip
+
+
+def test_new_writes_a_project_that_works(tmp_path: Path) -> None:
+    project = tmp_path / "project.yaml"
+    run("new", SAMPLE, "-o", project)
+    assert load(project)[0].schedule.speed == 2
+    assert data("plan", project)["frames"] > 500
+    assert "is there already" in run("new", SAMPLE, "-o", project, expect=2).stderr
+    run("new", SAMPLE, "-o", project, "--force")
+
+
+def test_a_project_made_beside_its_roll_can_be_moved_with_it(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "a" / "stills")
+    run("new", tmp_path / "a" / "stills", "-o", tmp_path / "a" / "project.yaml")
+    text = (tmp_path / "a" / "project.yaml").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    (tmp_path / "a").rename(tmp_path / "b")
+    data("plan", tmp_path / "b" / "project.yaml")
+
+
+def test_sample_and_its_errors(tmp_path: Path) -> None:
+    options = ("--size", "160x90", "--interval", "10 s", "--start", "T+0 s", "--end", "T+60 s")
+    run("sample", "progress-ms10", tmp_path / "roll", *options)
+    assert data("scan", tmp_path / "roll")["interval_s"] == 10
+    (tmp_path / "roll" / "mine.jpg").write_bytes(b"")
+    assert run("sample", "progress-ms10", tmp_path / "roll", *options, expect=4).stderr
+    run("sample", "progress-ms10", tmp_path / "x", "--size", "161x90", expect=2)
+    run("sample", "progress-ms10", tmp_path / "x", "--start", "00:07", expect=2)
+
+
+def test_doctor() -> None:
+    assert "H.264 encodes and decodes" in run("doctor").stdout
+    assert all(finding["ok"] for finding in data("doctor") if finding["needed"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["scan", "nowhere"], 4, "no such folder"),
+        (["render", "nowhere", "--speed", "3"], 4, "no such folder"),
+        (["render", "nowhere"], 2, "needs --speed or --duration"),
+        (["render", "nowhere", "--speed", "3", "--duration", "3 s"], 2, "exclude each other"),
+        (["render", "nowhere", "--speed", "fast"], 3, "--speed: schedule.speed: 'fast' is not"),
+        (["render", "nowhere", "--speed", "3", "--size", "9x9"], 3, "have to be even"),
+        (["render", "nowhere", "--speed", "3", "--format", "h265"], 3, "'h265' is not known"),
+        (["render", "nowhere", "--speed", "3", "--set", "output"], 2, "write KEY=VALUE"),
+        (["plan", "nowhere.yaml"], 4, "cannot be read"),
+        (["plan"], 2, "Missing argument"),
+        (["verify", "nowhere.mp4"], 1, "no such film"),
+        (["nothing"], 2, "No such command"),
+    ],
+)  # fmt: skip
+def test_exit_codes_and_messages(
+    arguments: list[str], code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments, expect=code)
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_invalid_project_shows_file_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("roll: {stills: x}\nschedule: {sped: 3}\n")
+    told = run("plan", tmp_path / "p.yaml", expect=3).stderr
+    assert "p.yaml:2:12: schedule.sped: unknown key; did you mean speed?" in told
+
+
+def test_the_program_starts_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "timelapse.cli", "--version"], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("timelapse, version ")
+
+
+def test_real_stills_at_twelve_times_life(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pylapsy.mp4"
+    done = data("render", shared / "pylapsy_deshake", "-o", out, "--speed", "12")
+    assert (done["frames"], done["duration_s"], done["size"]) == (625, 25.0, "400x266")
+    assert run("verify", out)
