@@ -111,7 +111,7 @@ def moviepy_crossfade(task: Task) -> None:
         fade = start - starts[at - 1]
         clip = clip.with_start(starts[at - 1]).with_duration(fade + stay)
         clips.append(clip.with_effects([vfx.CrossFadeIn(fade)]))
-    _write_film(task, CompositeVideoClip(clips, size=tuple(task["size"])))
+    _write_film(task, CompositeVideoClip(clips, size=tuple(task["size"]), bg_color=(0, 0, 0)))
 
 
 def _filled(clip: Any, task: Task) -> Any:
@@ -142,7 +142,8 @@ def _write_film(task: Task, clip: Any) -> None:
         )
         label = label.with_start(task["label_at"]).with_duration(task["label_for"])
         label = label.with_position((margin, height - margin - label.h))
-        clip = CompositeVideoClip([clip, label])
+        # A background colour spares it the mask of the whole film, which costs as much again.
+        clip = CompositeVideoClip([clip, label], bg_color=(0, 0, 0))
     clip.write_videofile(
         task["film"],
         fps=float(Fraction(task["rate"])),

@@ -65,10 +65,15 @@ def measure(command: Sequence[str], log: Path, env: Mapping[str, str], timeout: 
 
         timer = Timer(timeout, stop)
         timer.start()
-        with _Memory(process.pid) as memory:
-            code = process.wait()
-            wall = time.monotonic() - began
-        timer.cancel()
+        try:
+            with _Memory(process.pid) as memory:
+                code = process.wait()
+                wall = time.monotonic() - began
+        finally:  # an interrupt here must not leave it running
+            timer.cancel()
+            if process.returncode is None:
+                stop()
+                process.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     failure = f"exit {code}: {_last_words(log)}" if code else ""

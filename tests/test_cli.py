@@ -131,7 +131,7 @@ def test_still_takes_a_time_on_any_clock(tmp_path: Path) -> None:
 def test_new_writes_a_project_that_works(tmp_path: Path) -> None:
     project = tmp_path / "project.yaml"
     run("new", SAMPLE, "-o", project)
-    assert load(project)[0].schedule.speed == 2
+    assert load(project).schedule.speed == 2
     assert data("plan", project)["frames"] > 500
     assert "is there already" in run("new", SAMPLE, "-o", project, expect=2).stderr
     run("new", SAMPLE, "-o", project, "--force")

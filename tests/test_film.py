@@ -13,7 +13,7 @@ from conftest import EPOCH, GrayRoll
 
 from timelapse.deliver import H264, Chapter, Colours, Encoder, Tags, probe
 from timelapse.grade import Size, to_display, to_linear
-from timelapse.project import load, scan_roll
+from timelapse.project import load
 from timelapse.render import Job, frames
 from timelapse.times import CaptureTime, Rate, VideoTime
 
@@ -70,12 +70,12 @@ def reference(
 
 
 def job_of(folder: Path, *settings: tuple[str, str]) -> Job:
-    project, base = load(
+    project = load(
         None,
         [("roll.stills", f'"{folder}"', "test"), ("roll.utc_offset", "Z", "test")]
         + [(key, value, "test") for key, value in settings],
     )
-    return project.job(scan_roll(project, base))
+    return project.job()
 
 
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "60"])

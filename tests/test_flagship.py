@@ -10,7 +10,7 @@ import pytest
 from test_film import differing_frames
 
 from timelapse.deliver import probe
-from timelapse.project import load, scan_roll
+from timelapse.project import load
 from timelapse.render import Job
 from timelapse.report import plan_json, verify
 from timelapse.simulate import simulate
@@ -29,11 +29,11 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job_of(stills: Path, *settings: tuple[str, str | None, str]) -> Job:
-    project, base = load(
+    project = load(
         ROOT / "configs" / "progress_ms10.yaml",
         [("roll.stills", json.dumps(str(stills)), "test"), *settings],
     )
-    return project.job(scan_roll(project, base))
+    return project.job()
 
 
 def test_the_plan_puts_every_milestone_where_it_was_published(stills: Path) -> None:

@@ -18,6 +18,7 @@ STOREYS = [
     ["errors"],
     ["notation"],
     ["times"],
+    ["written"],
     ["ingest"],
     ["grade"],
     ["retime"],
@@ -27,7 +28,7 @@ STOREYS = [
     ["render"],
     ["yamlfile"],
     ["project"],
-    ["simulate", "tables", "starter", "doctor"],
+    ["simulate", "tables", "starter", "doctor", "talk"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}
@@ -77,7 +78,7 @@ def test_no_relative_imports_and_no_prints() -> None:
 
 
 def test_times_need_the_standard_library_alone() -> None:
-    for name in ("errors", "notation", "times"):
+    for name in ("errors", "notation", "times", "written"):
         tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
         for node in tree.body:
             names = [node.module] if isinstance(node, ast.ImportFrom) else []

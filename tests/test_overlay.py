@@ -35,16 +35,8 @@ from timelapse.overlay import (
 from timelapse.overlay.glyphs import FONTS, coverage, font_file, name_of
 from timelapse.overlay.template import Moment, Template, write_speed
 from timelapse.overlay.text import measure, paint
-from timelapse.times import (
-    AnyTime,
-    CaptureTime,
-    Context,
-    Instant,
-    MissionTime,
-    Rate,
-    Seconds,
-    VideoTime,
-)
+from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, Seconds, VideoTime
+from timelapse.written import Context, Instant
 
 PLAIN = Style(outline=Share(0))
 HUGE = (10**6, 10**6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import importlib.util
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timelapse.errors import PlanError, ProjectError, RollError, TimelapseError
-from timelapse.project import Project, json_schema, load, scan_roll
+from timelapse.project import load
 from timelapse.report import plan_json
 from timelapse.yamlfile import read_yaml
 
@@ -42,8 +42,7 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
         "milestones: [{at: 00:34:05, label: 007}, {at: T+1 s, label: yes}]\n"
         "overlays: [{kind: clock, show: [met, speed]}, {kind: credit, text: 'a: \"b\" % c'}]\n"
     )
-    project, base = load(tmp_path / "p.yaml")
-    assert base == tmp_path
+    project = load(tmp_path / "p.yaml")
     assert project.roll.clock == {"NIKON D5": -13, "DSC_*": Fraction(1, 10)}
     assert project.mission.name == "1.10"
     assert project.schedule.speed == Fraction(153, 10)
@@ -139,7 +138,7 @@ def test_a_missing_project_says_so(tmp_path: Path) -> None:
 
 def test_settings_come_last_and_keep_their_name(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(GOOD)
-    project, _ = load(
+    project = load(
         tmp_path / "p.yaml",
         [
             ("schedule.speed", None, ""),
@@ -173,8 +172,8 @@ def test_a_plan_says_where_everything_falls(
         + "  - {at: still ISS057-E-9994, label: at a still}\n"
         + "  - {at: T+31 s, label: too late}\n"
     )
-    project, base = load(tmp_path / "p.yaml")
-    job = project.job(scan_roll(project, base))
+    project = load(tmp_path / "p.yaml")
+    job = project.job()
     plan = plan_json(job)
     assert (plan["rate"], plan["frames"], plan["duration_s"]) == ("25", 150, 6.0)
     assert plan["speed"] == {"min": 5.0, "max": 5.0, "mean": 5.0}
@@ -210,8 +209,8 @@ def test_every_way_to_say_a_schedule(
 ) -> None:
     gray_roll([Fraction(n, 2) for n in range(60)], ending=".JPG")
     (tmp_path / "p.yaml").write_text(f"roll: {{stills: roll}}\nschedule: {schedule}\n")
-    project, base = load(tmp_path / "p.yaml")
-    timeline = project.job(scan_roll(project, base)).plan.timeline
+    project = load(tmp_path / "p.yaml")
+    timeline = project.job().plan.timeline
     assert timeline.frames == frames
     assert timeline.schedule.end.seconds == end
 
@@ -230,22 +229,28 @@ def test_schedules_that_do_not_meet_the_roll(
 ) -> None:
     gray_roll([Fraction(n, 2) for n in range(10)], ending=".JPG")
     (tmp_path / "p.yaml").write_text(f"roll: {{stills: roll}}\nschedule: {schedule}\n")
-    project, base = load(tmp_path / "p.yaml")
+    project = load(tmp_path / "p.yaml")
     with pytest.raises(TimelapseError, match=told):
-        _ = project.job(scan_roll(project, base)).warnings
+        _ = project.job().warnings
 
 
-def test_the_published_schema_is_this_one() -> None:
-    published = json.loads((ROOT / "docs" / "project.schema.json").read_text(encoding="utf-8"))
-    assert published == json_schema(), "run: python docs/make_schema.py"
-    assert set(published["properties"]) == {
-        info.alias or name for name, info in Project.model_fields.items()
-    }
+def test_the_reference_and_the_schema_are_of_this_program() -> None:
+    spec = importlib.util.spec_from_file_location("made", ROOT / "docs" / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    for name, text in (
+        ("project.schema.json", made.schema_text()),
+        ("reference.md", made.reference_text()),
+    ):
+        published = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert published == text, "run: python docs/make_reference.py"
 
 
 def test_every_project_in_configs_is_valid() -> None:
     for path in sorted((ROOT / "configs").glob("*.yaml")):
-        assert load(path)[0].schedule, path
+        assert load(path).schedule, path
 
 
 def test_plan_errors_are_value_errors() -> None:

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from timelapse.errors import TimeError
 from timelapse.times import (
     CaptureTime,
-    Context,
-    Instant,
     MissionTime,
     Rate,
     Seconds,
@@ -22,6 +20,7 @@ from timelapse.times import (
     VideoTime,
     read_utc_offset,
 )
+from timelapse.written import Context, Instant
 
 fractions = st.fractions(min_value=-(10**7), max_value=10**7, max_denominator=10**9)
 positive = st.fractions(min_value=Fraction(1, 10**6), max_value=10**6, max_denominator=10**6)

@@ -1,8 +1,7 @@
 """timelapse: interval-captured stills become a retimed, labelled clip.
 
     >>> import timelapse
-    >>> project, base = timelapse.load("configs/progress_ms10.yaml")
-    >>> job = project.job(timelapse.scan_roll(project, base))
+    >>> job = timelapse.load("samples/booster_separation.yaml").job()
     >>> report = job.render("clip.mp4")
 
 The names below are the public face; each is imported when it is first used.
@@ -18,7 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from timelapse.errors import TimelapseError
     from timelapse.ingest import Clocks, Roll, Still, scan
-    from timelapse.project import Project, load, scan_roll
+    from timelapse.project import Project, load
     from timelapse.render import Job, frames, still
     from timelapse.report import plan_json, verify
     from timelapse.times import CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
@@ -40,7 +39,6 @@ __all__ = [
     "load",
     "plan_json",
     "scan",
-    "scan_roll",
     "still",
     "verify",
 ]
@@ -48,7 +46,7 @@ __all__ = [
 _HOMES = {
     "errors": ("TimelapseError",),
     "ingest": ("Clocks", "Roll", "Still", "scan"),
-    "project": ("Project", "load", "scan_roll"),
+    "project": ("Project", "load"),
     "render": ("Job", "frames", "still"),
     "report": ("plan_json", "verify"),
     "times": ("CaptureTime", "MissionTime", "Rate", "Seconds", "Speed", "VideoTime"),

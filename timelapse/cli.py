@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +14,7 @@ import click
 
 from timelapse import __version__
 from timelapse.errors import ProjectError, RollError, TimelapseError
+from timelapse.talk import Talk
 
 if TYPE_CHECKING:
     from timelapse.ingest import Roll
@@ -24,45 +23,6 @@ if TYPE_CHECKING:
 
 FAILED, USAGE, INVALID, MISSING, INTERRUPTED = 1, 2, 3, 4, 130
 PROJECT_ENDINGS = (".yaml", ".yml")
-
-
-class _Talk:
-    """What the program says to a person: on stderr, coloured and moving on a terminal alone."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.console import Console
-
-        self.quiet = quiet
-        self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-
-    def say(self, text: str) -> None:
-        self.console.print(text, markup=False)
-
-    def warn(self, warnings: list[str] | tuple[str, ...]) -> None:
-        for warning in warnings:
-            self.console.print(f"warning: {warning}", style="yellow", markup=False)
-
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """A bar with the time left, on a terminal; nothing elsewhere."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-        )
-        shown = self.console.is_terminal and not self.quiet
-        with Progress(*columns, console=self.console, transient=True, disable=not shown) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Main(click.Group):
@@ -118,7 +78,7 @@ def _is_project(source: str) -> bool:
     return Path(source).suffix.lower() in PROJECT_ENDINGS
 
 
-def _load(source: str, settings: list[tuple[str, str | None, str]]) -> tuple[Project, Path]:
+def _load(source: str, settings: list[tuple[str, str | None, str]]) -> Project:
     from timelapse.project import load
 
     if _is_project(source):
@@ -126,16 +86,19 @@ def _load(source: str, settings: list[tuple[str, str | None, str]]) -> tuple[Pro
     return load(None, [("roll.stills", json.dumps(source), "ROLL"), *settings])
 
 
-def _scanned(project: Project, base: Path, talk: _Talk) -> Roll:
-    from timelapse.project import scan_roll
-
+def _scanned(project: Project, talk: Talk) -> Roll:
     with talk.progress("scanning") as tick:
-        return scan_roll(project, base, tick)
+        return project.scan(tick)
 
 
-def _job(source: str, settings: list[tuple[str, str | None, str]], talk: _Talk) -> Job:
-    project, base = _load(source, settings)
-    return project.job(_scanned(project, base, talk))
+def _any_speed(roll: str) -> list[tuple[str, str | None, str]]:
+    """What a roll needs to be loaded where no film is to be made of it."""
+    return [] if _is_project(roll) else [("schedule.speed", "1", "ROLL")]
+
+
+def _job(source: str, settings: list[tuple[str, str | None, str]], talk: Talk) -> Job:
+    project = _load(source, settings)
+    return project.job(_scanned(project, talk))
 
 
 def _print_json(data: Any) -> None:
@@ -163,13 +126,8 @@ def scan(
     quiet: bool,
 ) -> None:
     """What was found in ROLL (a folder, glob, list or zip): order, interval, gaps, ledger."""
-    from timelapse.project import scan_roll
-
-    talk = _Talk(quiet)
-    # A scan alone asks for no schedule; any will do.
-    project, base = _load(roll, [("schedule.speed", "1", "ROLL"), *_settings(settings)])
-    with talk.progress("scanning") as tick:
-        found = scan_roll(project, base, tick)
+    talk = Talk(quiet)
+    found = _scanned(_load(roll, [*_any_speed(roll), *_settings(settings)]), talk)
     if as_json:
         _print_json(found.as_json())
     else:
@@ -189,11 +147,10 @@ def new(roll: str, out: str, force: bool, quiet: bool) -> None:
     """A commented starter project for ROLL."""
     from timelapse.starter import starter
 
-    talk, path = _Talk(quiet), Path(out)
+    talk, path = Talk(quiet), Path(out)
     if path.exists() and not force:
         raise click.BadParameter(f"{path} is there already; --force replaces it")
-    project, base = _load(roll, [("schedule.speed", "1", "ROLL")])
-    found = _scanned(project, base, talk)
+    found = _scanned(_load(roll, _any_speed(roll)), talk)
     try:
         path.write_text(starter(roll, found, path), encoding="utf-8")
     except OSError as error:
@@ -219,7 +176,7 @@ def plan(
     """A dry run of PROJECT: where everything falls, and at what speed.  Decodes nothing."""
     from timelapse.report import plan_json
 
-    talk = _Talk(quiet)
+    talk = Talk(quiet)
     job = _job(project, _settings(settings), talk)
     job.compositor()
     data = plan_json(job)
@@ -243,9 +200,9 @@ def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bo
     """One finished frame of PROJECT, at any time on any clock."""
     from timelapse.deliver import write_picture
     from timelapse.render import still as finished
-    from timelapse.times import Instant
+    from timelapse.written import Instant
 
-    talk = _Talk(quiet)
+    talk = Talk(quiet)
     job = _job(project, _settings(settings), talk)
     reading = Instant.read(at).resolve(job.plan.timeline.context)
     write_picture(out, finished(job, reading.time))
@@ -300,7 +257,7 @@ def render(
         ("output.format", format_name, "--format"),
     )
     given += [(key, value, origin) for key, value, origin in options if value is not None]
-    talk = _Talk(quiet)
+    talk = Talk(quiet)
     job = _job(source, [*given, *_settings(settings)], talk)
     target = out or Path(Path(source.rstrip("/\\")).stem + ".mp4")
     report = _render(job, target, workers, talk)
@@ -316,7 +273,7 @@ def _sets_schedule(settings: tuple[str, ...]) -> bool:
     return any(pair.startswith("schedule.") for pair in settings)
 
 
-def _render(job: Job, out: Path, workers: int, talk: _Talk) -> dict[str, Any]:
+def _render(job: Job, out: Path, workers: int, talk: Talk) -> dict[str, Any]:
     from timelapse.render import render as run
 
     talk.warn(job.warnings)
@@ -371,7 +328,7 @@ def progress_ms10(
     quiet: bool,
 ) -> None:
     """The Progress MS-10 launch as a camera in the Cupola would have taken it, with its truth."""
-    talk = _Talk(quiet)
+    talk = Talk(quiet)
     width_height = size or ("480x270" if quick else "960x540")
     _sample(
         folder, width_height, interval or ("2 s" if quick else "0.5 s"), (start, end), seed, talk
@@ -379,11 +336,12 @@ def progress_ms10(
 
 
 def _sample(
-    folder: Path, size: str, interval: str, span: tuple[str, str], seed: int, talk: _Talk
+    folder: Path, size: str, interval: str, span: tuple[str, str], seed: int, talk: Talk
 ) -> None:
     from timelapse.grade import Size
     from timelapse.simulate import simulate
-    from timelapse.times import Context, Instant, MissionTime, Rate, Seconds
+    from timelapse.times import MissionTime, Rate, Seconds
+    from timelapse.written import Context, Instant
 
     times = [Instant.read(text).resolve(Context(Rate(25))).time for text in span]
     begin, end = (time if isinstance(time, MissionTime) else None for time in times)
@@ -417,7 +375,7 @@ def demo(out: Path, stills: Path | None, as_json: bool, quiet: bool) -> None:
 
     from timelapse.report import plan_json
 
-    talk = _Talk(quiet)
+    talk = Talk(quiet)
     with TemporaryDirectory(prefix="timelapse-") as scratch:
         folder = stills or Path(scratch) / "progress-ms10"
         _sample(folder, "960x540", "1 s", ("T-10 s", "T+1000 s"), 10, talk)

@@ -100,13 +100,11 @@ def _encoder() -> Finding:
 
 
 def _text_shaping() -> Finding:
-    from PIL import features
+    from timelapse.overlay.glyphs import engine, shapes
 
-    ok = bool(features.check("raqm"))
-    found = f"raqm {features.version('raqm')}" if ok else "Pillow was built without raqm"
-    return Finding(
-        "text shaping", ok, found, "pip install --force-reinstall --only-binary :all: pillow"
-    )
+    found = engine() if shapes() else "no FriBidi: Arabic, Hebrew and combining marks are refused"
+    fix = "install FriBidi, such as apt install libfribidi0, or brew install fribidi"
+    return Finding("text shaping", shapes(), found, fix, needed=False)
 
 
 def _fonts() -> Finding:

@@ -7,16 +7,27 @@ and overlay are the stages' own dataclasses, so that a new one needs no word her
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     model_validator,
@@ -44,14 +55,13 @@ from timelapse.retime import (
 from timelapse.times import (
     AnyTime,
     CaptureTime,
-    Context,
-    Instant,
     MissionTime,
     Seconds,
     Speed,
     VideoTime,
     read_utc_offset,
 )
+from timelapse.written import Context, Instant
 from timelapse.yamlfile import Document, dotted, put, read_yaml
 
 
@@ -180,8 +190,9 @@ def _kinds(union: Any, key: str, default: str = "") -> Any:
 
 
 class Project(_Section):
-    """A project file, checked."""
+    """A project file, checked; made by `load`."""
 
+    _base: Path = PrivateAttr(default=Path())
     roll: RollSection
     mission: MissionSection = MissionSection()
     timecode: Annotated[
@@ -194,8 +205,15 @@ class Project(_Section):
     milestones: tuple[Milestone, ...] = ()
     overlays: tuple[_kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
 
-    def job(self, roll: Roll) -> Job:
-        """Plans the film of this project from its scanned roll; raises what planning raises."""
+    def scan(self, progress: Callable[[int, int], None] | None = None) -> Roll:
+        """Scans the roll of this project; raises RollError."""
+        where = self._base / Path(self.roll.stills).expanduser()
+        return scan(where, self.roll.clocks(), exclude=self.roll.exclude, progress=progress)
+
+    def job(self, roll: Roll | None = None) -> Job:
+        """Plans the film of this project from its roll (scanned here where not given); raises
+        what scanning and planning raise."""
+        roll = roll or self.scan()
         output = cast(Format, self.output)
         epoch = self.mission.epoch or roll.first
 
@@ -210,12 +228,16 @@ class Project(_Section):
         return Job(
             make_plan(roll, timeline, cast(Blend, self.retime)),
             framing,
-            self.milestones,
-            self.overlays,
+            tuple(self._rooted(milestone) for milestone in self.milestones),
+            tuple(self._rooted(overlay) for overlay in self.overlays),
             output,
             self.mission.name,
             notes=tuple(_framing_notes(roll, framing)),
         )
+
+    def _rooted(self, layer: Any) -> Any:
+        """A layer whose font files are sought beside the project file."""
+        return dataclasses.replace(layer, style=layer.style.beside(self._base))
 
 
 def _framing_notes(roll: Roll, framing: Framing) -> Iterator[str]:
@@ -232,11 +254,12 @@ def _framing_notes(roll: Roll, framing: Framing) -> Iterator[str]:
 
 def load(
     source: str | Path | None, settings: Iterable[tuple[str, str | None, str]] = ()
-) -> tuple[Project, Path]:
-    """Reads and checks a project file; returns it with the folder that its paths start from.
+) -> Project:
+    """Reads and checks a project file; its paths start from its folder.
 
     `settings` are (dotted path, value as YAML or None to take away, origin), put over what the
-    file says; without a file they are the project.  Raises ProjectError with a line a mistake.
+    file says; without a file they are the project.  Raises ProjectError with a line a mistake,
+    RollError where the file cannot be read.
     """
     document = Document(str(source) if source else "")
     base = Path()
@@ -253,20 +276,12 @@ def load(
     if not isinstance(document.data, dict):
         raise ProjectError(f"{document.name}: a project has sections such as roll: and schedule:")
     try:
-        return Project.model_validate(document.data), base
+        project = Project.model_validate(document.data)
     except ValidationError as error:
         lines = dict.fromkeys(_explain(mistake, document) for mistake in error.errors())
         raise ProjectError("\n".join(sorted(lines, key=natural))) from None
-
-
-def scan_roll(
-    project: Project, base: Path, progress: Callable[[int, int], None] | None = None
-) -> Roll:
-    """Scans the roll of a project; raises RollError."""
-    stills = Path(project.roll.stills).expanduser()
-    where = stills if stills.is_absolute() else base / stills
-    clocks = project.roll.clocks()
-    return scan(where, clocks, exclude=project.roll.exclude, progress=progress)
+    project._base = base
+    return project
 
 
 # ------------------------------------------------------------------ mistakes, told well
@@ -341,4 +356,13 @@ def _structures(annotation: Any) -> list[Any]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of project files, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Project.model_json_schema()
+    schema = json.loads(json.dumps(Project.model_json_schema(), default=str))
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | cast(dict[str, Any], _any_of(schema))
+
+
+def _any_of(schema: Any) -> Any:
+    """`oneOf` would refuse a union whose telling key is left out, as it may be here."""
+    if isinstance(schema, dict):
+        return {("anyOf" if k == "oneOf" else k): _any_of(v) for k, v in schema.items()}
+    return [_any_of(item) for item in schema] if isinstance(schema, list) else schema

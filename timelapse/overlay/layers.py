@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from timelapse.errors import ProjectError
 from timelapse.overlay.style import Place, Share, Style
 from timelapse.overlay.template import Moment, Template, write_speed
-from timelapse.times import CaptureTime, Instant, MissionTime, Reading, Seconds, VideoTime
+from timelapse.times import CaptureTime, MissionTime, Seconds, VideoTime
+from timelapse.written import Instant, Reading
 
 if TYPE_CHECKING:
     from timelapse.retime import Timeline

@@ -8,10 +8,11 @@ upright; what belongs to the letters (outline, padding) is a share of their size
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from timelapse.errors import ProjectError
 from timelapse.notation import Notation, did_you_mean
@@ -160,3 +161,15 @@ class Style:
             raise ProjectError(f"outline: {self.outline} of the letters' size is above 50 %")
         if self.margin >= Fraction(1, 2):
             raise ProjectError(f"margin: {self.margin} leaves no room; write less than 50 %")
+
+    def beside(self, folder: Path) -> Self:
+        """The same style with its font files sought in `folder`; shipped fonts stay as they are."""
+        return replace(
+            self,
+            font=_beside(self.font, folder),
+            fallbacks=tuple(_beside(font, folder) for font in self.fallbacks),
+        )
+
+
+def _beside(font: str, folder: Path) -> str:
+    return str(folder / font) if Path(font).suffix else font

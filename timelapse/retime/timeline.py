@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from timelapse.retime.schedule import Schedule
-from timelapse.times import (
-    AnyTime,
-    CaptureTime,
-    Context,
-    MissionTime,
-    Rate,
-    VideoTime,
-)
+from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, VideoTime
+from timelapse.written import Context
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Makes the pictures of the docs from the demo's film.
+
+    timelapse demo -o demo.mp4 && python docs/make_pictures.py demo.mp4
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+PICTURES = Path(__file__).parent / "pictures"
+COLUMNS, WIDTH = 3, 420
+
+
+def contact_sheet(film: Path) -> Image.Image:
+    """Nine frames: twelve after each milestone, and some between them."""
+    report = json.loads(film.with_name(film.name + ".report.json").read_text(encoding="utf-8"))
+    wanted = {milestone["frame"] + 12 for milestone in report["plan"]["milestones"]}
+    wanted |= {30, 290, 640, 1300, 2200}
+    tiles = []
+    with av.open(str(film)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number in wanted:
+                height = round(WIDTH * frame.height / frame.width)
+                tiles.append(frame.to_image().resize((WIDTH, height), Image.Resampling.LANCZOS))
+    rows = [np.hstack([np.asarray(t) for t in tiles[at : at + COLUMNS]]) for at in (0, 3, 6)]
+    return Image.fromarray(np.vstack(rows))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    PICTURES.mkdir(exist_ok=True)
+    contact_sheet(Path(sys.argv[1])).save(PICTURES / "demo.jpg", quality=88)

@@ -1,0 +1,108 @@
+"""Writes docs/project.schema.json (for editors) and docs/reference.md (for people): every key of
+the project file, from the program's own types.
+
+    python docs/make_reference.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from timelapse.project import json_schema
+
+HERE = Path(__file__).parent
+SECTIONS = (
+    ("roll", "RollSection"),
+    ("mission", "MissionSection"),
+    ("schedule", "ScheduleSection"),
+    ("schedule.speeds[]", "SpeedEntry"),
+    ("retime, blend: nearest", "Nearest"),
+    ("retime, blend: linear", "Linear"),
+    ("retime, blend: box", "Box"),
+    ("output, format: h264", "H264"),
+    ("milestones[]", "Milestone"),
+    ("overlays[], kind: clock", "Clock"),
+    ("overlays[], kind: credit", "Credit"),
+    ("style, of a milestone", "Style"),
+    ("style, of a clock", "ClockStyle"),
+    ("style, of a credit", "CreditStyle"),
+)
+HEAD = """\
+# Every key of the project file
+
+Made by `docs/make_reference.py` from the program's own types; `project.schema.json` beside this
+page is the same for editors. Start a project file with this line and an editor with YAML support
+completes and checks it:
+
+    # yaml-language-server: $schema=docs/project.schema.json
+
+At the top level stand the sections below and `timecode` (`mm:ss:ff` or `hh:mm:ss`), which settles
+how three-field video times are meant. A value is read as it is written: `29.97` is 30000/1001
+frames a second, `15.3` exactly 153/10.
+"""
+
+
+def schema_text() -> str:
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def reference_text() -> str:
+    definitions = json_schema()["$defs"]
+    missing = set(definitions) - {name for _, name in SECTIONS} - {"Place", "TimeSource"}
+    if missing:
+        raise SystemExit(f"make_reference.py: give these a heading: {', '.join(sorted(missing))}")
+    parts = [HEAD]
+    for title, name in SECTIONS:
+        definition = definitions[name]
+        parts.append(f"\n## {title}\n\n{_words(definition.get('description', ''))}\n\n")
+        parts.append("| key | default | written as |\n| --- | --- | --- |\n")
+        required = definition.get("required", [])
+        for key, value in definition["properties"].items():
+            if "const" in value:
+                continue
+            default = "needed" if key in required else _default(value.get("default"))
+            parts.append(f"| `{key}` | {default} | {_written(value, definitions)} |\n")
+    return "".join(parts)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _default(value: Any) -> str:
+    if value in (None, [], ""):
+        return "none"
+    if isinstance(value, dict):
+        return "see there"
+    if isinstance(value, list):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{value}`"
+
+
+def _written(value: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in value:
+        value = {**definitions[value["$ref"].rsplit("/", 1)[1]], **value}
+    kinds = [kind for kind in value.get("anyOf", []) if kind.get("type") != "null"]
+    if len(kinds) == 1:
+        value = {**kinds[0], **{k: v for k, v in value.items() if k == "description"}}
+        if "$ref" in value:
+            return _written(value, definitions)
+    words = _words(value.get("description", ""))
+    if "enum" in value:
+        return " ".join(filter(None, [words, ", ".join(f"`{word}`" for word in value["enum"])]))
+    if examples := value.get("examples"):
+        shown = ", ".join(f"`{example}`" for example in examples)
+        return words if words.count("`") >= 2 else f"{words} {shown}".strip()
+    if value.get("type") == "array":
+        items = value["items"]
+        return words or f"a list: {_written(items, definitions) or 'of entries'}"
+    if value.get("type") == "object" and "properties" in value:
+        return "keys: see its own table"
+    return words or {"string": "text", "integer": "a whole number"}.get(str(value.get("type")), "")
+
+
+if __name__ == "__main__":
+    (HERE / "project.schema.json").write_text(schema_text(), encoding="utf-8")
+    (HERE / "reference.md").write_text(reference_text(), encoding="utf-8")
