@@ -1,6 +1,6 @@
 """Makes the pictures of the docs from the demo's film.
 
-    timelapse demo -o demo.mp4 && python docs/make_pictures.py demo.mp4
+timelapse demo -o demo.mp4 && python docs/make_pictures.py demo.mp4
 """
 
 from __future__ import annotations

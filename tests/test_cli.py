@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_sample_and_its_errors(tmp_path: Path) -> None:
     assert run("sample", "progress-ms10", tmp_path / "roll", *options, expect=4).stderr
     run("sample", "progress-ms10", tmp_path / "x", "--size", "161x90", expect=2)
     run("sample", "progress-ms10", tmp_path / "x", "--start", "00:07", expect=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_names_that_are_no_text_are_reported(gray_roll: Callable[..., GrayRoll]) -> None:
+    roll = gray_roll([Fraction(n) for n in range(3)], ending=".JPG")
+    (roll.folder / os.fsdecode(b"caf\xe9.JPG")).write_bytes(b"")
+    assert data("scan", roll.folder)["found"] == 4
+    assert "unreadable" in run("scan", roll.folder).stdout
+    run("render", roll.folder, "-o", roll.folder.parent / "x.mp4", "--speed", "2")
+
+
+@pytest.mark.slow
+def test_the_demo_in_full(tmp_path: Path) -> None:
+    out = tmp_path / "demo.mp4"
+    done = data("demo", "-o", out, "--stills", tmp_path / "stills")
+    assert done["frames"] == 2250
+    assert [milestone["frame"] for milestone in done["milestones"]] == [198, 475, 855, 869]
+    assert "as rendered" in run("verify", out).stdout
 
 
 def test_doctor() -> None:

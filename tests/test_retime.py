@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from timelapse.retime import (
     Blend,
     Box,
     Ease,
+    Gaps,
     Linear,
     Nearest,
     Schedule,
@@ -156,12 +158,14 @@ roll_times = st.lists(
     min_size=1,
     max_size=40,
 ).map(lambda gaps: [sum(gaps[:n], Fraction(0)) for n in range(len(gaps))])
-blends = st.sampled_from(["hold", "blend"]).flatmap(
-    lambda gaps: st.sampled_from(
-        [Nearest(gaps=gaps), Linear(gaps=gaps)]
-        + [Box(gaps=gaps, shutter=Angle(angle)) for angle in (1, 180, 360)]
-    )
-)
+#: Every blend mode that there is: a new one is held to the same contract.
+MODES = [
+    kind(gaps=gaps, shutter=Angle(angle))
+    for kind in get_args(Blend)
+    for gaps in get_args(Gaps)
+    for angle in (1, 180, 360, 700)
+]
+blends = st.sampled_from(MODES)
 
 
 def plan_of(roll: Roll, speed: Fraction, rate: Rate, blend: Blend):  # type: ignore[no-untyped-def]
@@ -287,6 +291,16 @@ def test_a_clip_beside_its_roll_is_refused() -> None:
     timeline = Timeline(constant(Fraction(1), mission(100), mission(200)), Rate(25), EPOCH)
     with pytest.raises(PlanError, match=r"check mission\.epoch and roll\.clock"):
         _ = make_plan(roll, timeline).warnings
+
+
+def test_clips_beyond_all_measure_are_refused() -> None:
+    roll = roll_at([Fraction(n) for n in range(10)])
+    slow = Timeline(constant(Fraction(1, 10**7), ZERO, mission(9)), Rate(25), EPOCH)
+    with pytest.raises(PlanError, match="give a higher speed"):
+        make_plan(roll, slow)
+    unset = roll_at([Fraction(-(10**10)), Fraction(0)])
+    with pytest.raises(PlanError, match="clock was not set"):
+        make_plan(unset, Timeline(constant(Fraction(1), ZERO, mission(9)), Rate(25), EPOCH))
 
 
 def test_a_clip_that_reaches_beyond_its_roll_says_so() -> None:

@@ -101,8 +101,13 @@ def _job(source: str, settings: list[tuple[str, str | None, str]], talk: Talk) -
     return project.job(_scanned(project, talk))
 
 
+def _print(text: str) -> None:
+    # File names may hold bytes that are no UTF-8; they come out as escapes.
+    click.echo(text.encode("utf-8", "backslashreplace"))
+
+
 def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=1, ensure_ascii=False))
+    _print(json.dumps(data, indent=1, ensure_ascii=False))
 
 
 def _finish(ctx: click.Context, warnings: list[str] | tuple[str, ...], strict: bool) -> None:
@@ -133,7 +138,7 @@ def scan(
     else:
         from timelapse.tables import scan_table
 
-        click.echo(scan_table(found))
+        _print(scan_table(found))
     talk.warn(found.warnings)
     _finish(ctx, found.warnings, strict)
 
@@ -185,7 +190,7 @@ def plan(
     else:
         from timelapse.tables import plan_table
 
-        click.echo(plan_table(data))
+        _print(plan_table(data))
     talk.warn(job.warnings)
     _finish(ctx, job.warnings, strict)
 

@@ -167,7 +167,8 @@ def finish(
     }
     draft = part.with_name(part.name + ".report")
     try:
-        draft.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        draft.write_bytes(text.encode("utf-8", "backslashreplace"))
         part.replace(out)
         draft.replace(report_path(out))
     finally:

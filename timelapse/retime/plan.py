@@ -19,6 +19,10 @@ from timelapse.times import CaptureTime, Seconds
 _TICKS = 10**9
 #: A hole of one still is bridged by any blend; from this many missing stills on it is held.
 HELD_FROM = 2
+#: More is a slip of the pen: 5 million frames are two days of film.
+_FRAMES_AT_MOST = 5_000_000
+_YEAR = 31_557_600
+_YEARS_AT_MOST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,19 @@ def make_plan(
     Raises PlanError where nothing is left to show.
     """
     blend = blend or Linear()
+    if timeline.frames > _FRAMES_AT_MOST:
+        raise PlanError(
+            f"the clip would have {timeline.frames} frames, more than {_FRAMES_AT_MOST}; "
+            "give a higher speed or a lower rate"
+        )
+    start, end = (
+        timeline.capture_of(time) for time in (timeline.schedule.start, timeline.schedule.end)
+    )
+    if max(roll.last, end) - min(roll.first, start) > _YEARS_AT_MOST * _YEAR:
+        raise PlanError(
+            f"stills and clip span more than {_YEARS_AT_MOST} years ({roll.first.iso()} to "
+            f"{roll.last.iso()}); a camera's clock was not set: exclude its stills or correct it"
+        )
     knots, sources = _knots(roll, timeline, blend, lost)
     opens, closes = _windows(timeline, blend)
     taps = _gather(blend.rows(knots, opens, closes), sources, timeline.frames)
