@@ -56,7 +56,7 @@ output:
   size: {size}
   fit: pad                   # or crop
   # crf: 18                  # smaller is better and larger
-  # preset: medium
+  # preset: faster          # slower presets make smaller files
 
 milestones: []
   # - {{at: T+{middle}, label: What happens here}}

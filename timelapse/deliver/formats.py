@@ -34,7 +34,7 @@ class H264(_Output):
 
     format: Literal["h264"] = "h264"
     crf: int = 18
-    preset: Preset = "medium"
+    preset: Preset = "faster"
     threads: int = 0
 
     codec: ClassVar[str] = "libx264"
