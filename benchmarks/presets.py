@@ -2,8 +2,8 @@
 
     python -m benchmarks.presets PROJECT [FIRST STOP]
 
-Frames of the project are made once, then encoded by each preset at two qualities; CPU seconds, bytes
-and the PSNR of luma against the frames before encoding, as ratios to `medium` at crf 18.
+Frames of the project are made once, then encoded by each preset at two qualities: CPU seconds and
+bytes relative to `medium` at crf 18, and the PSNR of luma against the frames before encoding.
 """
 
 from __future__ import annotations
