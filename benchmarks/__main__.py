@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,8 @@ def main(
         for pipeline in ALL:
             print(f"{pipeline.name:18} {pipeline.about}")
         return
+    # A terminated benchmark ends as an interrupted one does: what it started goes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home = (keep or Path(tempfile.gettempdir()) / "timelapse-benchmarks").resolve()
     chosen = [p for p in ALL if not only or any(word in p.name for word in only)]
     results = []
@@ -121,8 +124,10 @@ def _measure_all(
         folder.mkdir(exist_ok=True)
         if not rows[-1].refused:
             ready.append((rows[-1], pipeline, Task(job, roll, folder)))
-    if any(isinstance(pipeline, Child) and pipeline.part == "encode" for _, pipeline, _ in ready):
-        _prepare_frames(Task(job, roll, place / "floor-encode"), timeout)
+    for row, pipeline, task in ready:
+        if isinstance(pipeline, Child) and pipeline.part == "encode":
+            row.refused = _prepare_frames(task, timeout)
+    ready = [(row, pipeline, task) for row, pipeline, task in ready if not row.refused]
     for number in range(rounds):
         turn = number % max(1, len(ready))  # nobody is always the one after the heaviest
         for row, pipeline, task in ready[turn:] + ready[:turn]:
@@ -133,11 +138,11 @@ def _measure_all(
     return rows
 
 
-def _prepare_frames(task: Task, timeout: float) -> None:
-    """The frames that the encoding floor starts from; where it fails, that row says so."""
+def _prepare_frames(task: Task, timeout: float) -> str:
+    """Makes the frames that the encoding floor starts from; returns why it could not, if so."""
     write_project(task)
     command = child_command("frames", task)
-    measure(command, task.folder / "prepare.log", _environment(), timeout)
+    return measure(command, task.folder / "prepare.log", _environment(), timeout).error
 
 
 def _run(pipeline: Pipeline, task: Task, timeout: float) -> Run:

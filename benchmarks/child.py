@@ -79,8 +79,7 @@ def frames(task: Task) -> None:
     import timelapse
     from timelapse.deliver import Colours
 
-    project, base = timelapse.load(task["project"])
-    job = project.job(timelapse.scan_roll(project, base))
+    job = timelapse.load(task["project"]).job()
     colours = Colours(job.format.pixels)
     with Path(task["raw"]).open("wb") as raw:
         for frame in timelapse.frames(job):
@@ -140,7 +139,8 @@ def _write_film(task: Task, clip: Any) -> None:
             stroke_color="black",
             stroke_width=max(1, size // 12),
         )
-        label = label.with_start(task["label_at"]).with_duration(task["label_for"])
+        shown = min(task["label_for"], clip.duration - task["label_at"])
+        label = label.with_start(task["label_at"]).with_duration(shown)
         label = label.with_position((margin, height - margin - label.h))
         # A background colour spares it the mask of the whole film, which costs as much again.
         clip = CompositeVideoClip([clip, label], bg_color=(0, 0, 0))

@@ -12,15 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse import frames, load
-from timelapse.deliver import H264, Colours, Encoder
-
-PRESETS = ("medium", "fast", "faster", "veryfast", "superfast")
+from timelapse.deliver import H264, Colours, Encoder, Preset
 
 
 def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -34,7 +33,7 @@ def main(project: str, first: int = 0, stop: int = 120) -> None:
     lumas = [luma(picture) for picture in pictures]
     usual: tuple[float, int] | None = None
     print(f"{len(pictures)} frames of {job.framing.size}")
-    for preset in PRESETS:
+    for preset in get_args(Preset)[1:6][::-1]:
         for crf in (18, 20):
             with tempfile.TemporaryDirectory() as folder:
                 path, began = Path(folder) / "x.mp4", time.process_time()

@@ -107,8 +107,8 @@ def table(rows: Sequence[Row]) -> str:
         lines.append([*cells, *[""] * (len(lines[0]) - len(cells))])
     text = _columns(lines)
     if floor and ours:
-        share = ours.middle("wall_s") / floor[0]
-        text += f"\n{OURS} takes {share:.2f} of the floor (decoding alone + encoding alone)"
+        wall, cpu = ours.middle("wall_s") / floor[0], ours.middle("cpu_s") / floor[1]
+        text += f"\n{OURS} takes {wall:.2f} of the floor's wall time and {cpu:.2f} of its CPU time"
     return text
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.deliver import H264, Chapter, Colours, Encoder, Format, Tags
-from timelapse.errors import EncodeError, RenderError, StillError
+from timelapse.errors import EncodeError, RenderError, StillError, TimelapseError
 from timelapse.grade import Display, Framing, Linear, to_display, to_linear
 from timelapse.ingest import Reader, decode
 from timelapse.overlay import (
@@ -304,6 +304,8 @@ def render(
                 if progress:
                     progress(count + 1, total)
         return finish(job, part, out, hashes, findings.lost, began)
+    except TimelapseError:
+        raise
     except OSError as error:
         raise EncodeError(
             f"{out}: {error.strerror or error}; what was there is unchanged"

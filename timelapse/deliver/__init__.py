@@ -1,7 +1,7 @@
 """Deliver: frames become a film."""
 
 from timelapse.deliver.film import Chapter, Colours, Encoder, Facts, Tags, probe
-from timelapse.deliver.formats import H264, Format
+from timelapse.deliver.formats import H264, Format, Preset
 from timelapse.deliver.picture import write_picture
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Encoder",
     "Facts",
     "Format",
+    "Preset",
     "Tags",
     "probe",
     "write_picture",
