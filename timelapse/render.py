@@ -290,7 +290,6 @@ def render(
     def made() -> Iterator[VideoFrame]:
         colours = Colours(job.format.pixels)
         for frame in frames(job, workers=workers, findings=findings):
-            hashes.add(frame)
             yield colours.convert(frame)
 
     total = job.plan.frames
@@ -300,6 +299,9 @@ def render(
             closing(_in_thread(made, _FRAMES_AHEAD)) as queue,
         ):
             for count, frame in enumerate(queue):
+                hashes.add(
+                    frame.to_ndarray()
+                )  # here, where there is time: x264 has its own threads
                 encoder.write(frame)
                 if progress:
                     progress(count + 1, total)

@@ -29,7 +29,7 @@ _LIBRARIES = ("timelapse", "av", "numpy", "opencv-python-headless", "pillow", "s
 
 
 class FrameHashes:
-    """SHA-256 of the frames before encoding, in runs of `FRAMES_PER_HASH`."""
+    """SHA-256 of the frames as the encoder gets them, in runs of `FRAMES_PER_HASH`."""
 
     def __init__(self) -> None:
         self._runs: list[Any] = []
