@@ -121,12 +121,46 @@ def test_still_takes_a_time_on_any_clock(tmp_path: Path) -> None:
         with Image.open(out) as picture:
             assert (picture.size, picture.format) == ((480, 270), "PNG")
     run("still", project, "--at", "00:01", "-o", tmp_path / "still.jpg")
-    assert "a frame goes into" in run(
+    assert "has to end in .png or .jpg" in run(
         "still", project, "--at", "00:01", "-o", tmp_path / "still.gif", expect=1
     ).stderr  # fmt: skip
     assert "outside the clip" in run(
         "still", project, "--at", "00:09", "-o", tmp_path / "still.png", expect=1
     ).stderr  # fmt: skip
+
+
+def test_still_never_overwrites_a_still(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "stills")
+    target = tmp_path / "stills" / "ISS057-E-9992.JPG"
+    before = target.read_bytes()
+    (tmp_path / "p.yaml").write_text("roll: {stills: stills}\nschedule: {speed: 8}\n")
+    told = run("still", tmp_path / "p.yaml", "--at", "frame 3", "-o", target, expect=1).stderr
+    assert "is a file of the roll" in told
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("2018.11.16", "2018.11.16.mp4"), ("2018.11.16/*.JPG", "2018.11.16.mp4"), (".", "here.mp4"),
+     ("take [1]", "take [1].mp4")],
+)  # fmt: skip
+def test_films_are_named_after_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str
+) -> None:
+    home = tmp_path / "here"
+    shutil.copytree(SAMPLE, home if source == "." else home / source.partition("/")[0])
+    monkeypatch.chdir(home)
+    run("render", source, "--speed", "40", "--quiet")
+    assert [path.name for path in home.glob("*.mp4")] == [name]
+
+
+def test_a_part_of_the_flagship_can_be_rendered_and_retimed(tmp_path: Path) -> None:
+    flagship = ROOT / "configs" / "progress_ms10.yaml"
+    stills = ("--set", f"roll.stills={json.dumps(str(SAMPLE))}")
+    part = data("plan", flagship, *stills, "--set", "schedule.to=T+150 s")
+    assert part["duration_s"] == 10.04
+    whole = data("render", flagship, *stills, "--duration", "2 s", "-o", tmp_path / "x.mp4")
+    assert whole["frames"] == 50
 
 
 def test_new_writes_a_project_that_works(tmp_path: Path) -> None:
@@ -187,13 +221,13 @@ def test_doctor() -> None:
         (["render", "nowhere", "--speed", "3"], 4, "no such folder"),
         (["render", "nowhere"], 2, "needs --speed or --duration"),
         (["render", "nowhere", "--speed", "3", "--duration", "3 s"], 2, "exclude each other"),
-        (["render", "nowhere", "--speed", "fast"], 3, "--speed: schedule.speed: 'fast' is not"),
-        (["render", "nowhere", "--speed", "3", "--size", "9x9"], 3, "have to be even"),
-        (["render", "nowhere", "--speed", "3", "--format", "h265"], 3, "'h265' is not known"),
+        (["render", "nowhere", "--speed", "fast"], 2, "--speed: schedule.speed: 'fast' is not"),
+        (["render", "nowhere", "--speed", "3", "--size", "9x9"], 2, "have to be even"),
+        (["render", "nowhere", "--speed", "3", "--format", "h265"], 2, "'h265' is not known"),
         (["render", "nowhere", "--speed", "3", "--set", "output"], 2, "write KEY=VALUE"),
         (["plan", "nowhere.yaml"], 4, "cannot be read"),
         (["plan"], 2, "Missing argument"),
-        (["verify", "nowhere.mp4"], 1, "no such film"),
+        (["verify", "nowhere.mp4"], 4, "no such film"),
         (["nothing"], 2, "No such command"),
     ],
 )  # fmt: skip

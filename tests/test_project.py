@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
          ["p.yaml:5:9: output.size: 1921x1080: both sides of a film have to be even; "
           "write 1922x1080"]),
         ("output: {rate: 0}\n",
-         ["p.yaml:4:16: output.rate: '0': a rate lies above 0 and at most at 1000"]),
+         ["p.yaml:4:16: output.rate: a rate of 0: it lies between 1/1000 and 1000"]),
         ("output: {crf: 70}\n",
          ["p.yaml:4:9: output: crf 70: x264 takes 0 (lossless) to 51 (worst)"]),
         ("milestones: T+1 s\n", ["p.yaml:4:13: milestones: a list is wanted here"]),
@@ -97,7 +98,7 @@ def test_mistakes_have_a_place_and_a_remedy(tmp_path: Path, extra: str, told: li
     [
         ("{}", "give one of speed, duration and speeds (none is given)"),
         ("{speed: 2, duration: 9 s}", "(speed and duration are given)"),
-        ("{speed: 0}", "a speed has to be above zero"),
+        ("{speed: 0}", "a speed of 0x: it has to be above zero"),
         ("{speeds: [{at: T+1 s}]}", "needs speed"),
         ("{speed: 2, frm: T+1 s}", "unknown key; did you mean from?"),
     ],
@@ -148,7 +149,9 @@ def test_settings_come_last_and_keep_their_name(tmp_path: Path) -> None:
     )
     assert project.schedule.duration == 9
     assert project.milestones[0].label == "one"
-    with pytest.raises(ProjectError, match=r"^--set output\.crf: output\.crf: Input should be"):
+    with pytest.raises(
+        ProjectError, match=r"^--set output\.crf: output\.crf: a whole number is wanted, not 'good'"
+    ):
         load(tmp_path / "p.yaml", [("output.crf", "good", "--set output.crf")])
     for nowhere in ("milestones[7].label", "roll.stills.name", "milestones[x]"):
         with pytest.raises(ProjectError, match=r"--set"):
@@ -218,9 +221,11 @@ def test_every_way_to_say_a_schedule(
 @pytest.mark.parametrize(
     ("schedule", "told"),
     [
-        ("{from: 00:03, speed: 5}", "needs a mission or capture time"),
-        ("{from: T+9 s, to: T+3 s, speed: 5}", "nothing lies between"),
-        ("{from: still nobody, speed: 5}", "no still has the name 'nobody'"),
+        ("{from: 00:03, speed: 5}", r"p\.yaml:2:18: schedule\.from: 00:03 is video time"),
+        ("{from: T+9 s, to: T+3 s, speed: 5}", r"p\.yaml:2:11: schedule: .*nothing lies between"),
+        ("{to: 00:03, duration: 5 s}", "leave one out"),
+        ("{speeds: [{at: T+3 s, speed: 5}, {at: T+1 s, speed: 6}]}", "comes before the entry"),
+        ("{from: still nobody, speed: 5}", r"p\.yaml:2:18: .*no still has the name 'nobody'"),
         ("{from: T+900 s, to: T+1000 s, speed: 5}", "lies outside the roll"),
     ],
 )
@@ -232,6 +237,33 @@ def test_schedules_that_do_not_meet_the_roll(
     project = load(tmp_path / "p.yaml")
     with pytest.raises(TimelapseError, match=told):
         _ = project.job().warnings
+
+
+@pytest.mark.parametrize(
+    ("milestones", "told"),
+    [
+        ("[{at: 00:00:02, label: x}]", r"p\.yaml:3:19: milestones\[0\]\.at: .*in two ways"),
+        ("[{at: T+1 s, label: x}, {at: 00:59, label: y}]", r"3:42: milestones\[1\]\.at: .*outside"),
+        ("[{at: T+1 s, label: 🚀}]", r"3:14: milestones\[0\]: .*ROCKET"),
+        ("[{at: T+1 s, label: x, style: {font: none.ttf}}]", r"3:14: milestones\[0\]: .*none\.ttf"),
+    ],
+)
+def test_labels_that_do_not_meet_the_clip_are_shown_in_their_place(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path, milestones: str, told: str
+) -> None:
+    gray_roll([Fraction(n, 2) for n in range(30)], ending=".JPG")
+    (tmp_path / "p.yaml").write_text(
+        f"roll: {{stills: roll}}\nschedule: {{speed: 5}}\nmilestones: {milestones}\n"
+    )
+    with pytest.raises(ProjectError, match=told):
+        load(tmp_path / "p.yaml").job()
+
+
+def test_a_relative_glob_beside_a_project_in_an_odd_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "take [1]"
+    shutil.copytree(ROOT / "samples" / "booster_separation", folder / "fr")
+    (folder / "p.yaml").write_text('roll: {stills: "fr/*.JPG"}\nschedule: {speed: 5}\n')
+    assert len(load(folder / "p.yaml").scan().stills) == 38
 
 
 def test_the_reference_and_the_schema_are_of_this_program() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from conftest import EPOCH, GrayRoll, write_still
 from test_film import differing_frames, display, job_of, linear
 
 from timelapse.deliver import probe
-from timelapse.errors import EncodeError, RenderError, TextError
+from timelapse.errors import EncodeError, RenderError, RollError, TextError
+from timelapse.overlay import Credit
 from timelapse.render import Findings, frames, still
 from timelapse.report import report_path, verify
 from timelapse.times import VideoTime
@@ -79,13 +81,13 @@ def test_verify_finds_a_film_cut_short(film: Path) -> None:
 
 
 def test_verify_needs_a_film_and_a_report(film: Path, tmp_path: Path) -> None:
-    with pytest.raises(RenderError, match="no such film"):
+    with pytest.raises(RollError, match="no such film"):
         verify(tmp_path / "none.mp4")
     report_path(film).write_text("{}")
     with pytest.raises(RenderError, match="not a report"):
         verify(film)
     report_path(film).unlink()
-    with pytest.raises(RenderError, match="no report"):
+    with pytest.raises(RollError, match="no report"):
         verify(film)
 
 
@@ -158,7 +160,7 @@ def test_a_render_told_to_stop_cleans_up(film: Path, gray_roll: MakeRoll) -> Non
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("x.mkv", "h264 goes into .mp4"),
+        ("x.mkv", "has to end in .mp4 or .m4v"),
         ("nowhere/x.mp4", "there is no such folder"),
         ("folder.mp4", "is a folder"),
     ],
@@ -176,7 +178,7 @@ def test_a_still_is_never_overwritten(gray_roll: MakeRoll, tmp_path: Path) -> No
     (roll.folder / "ISS057-E-9992.png").rename(disguised)
     link = tmp_path / "out.mp4"
     link.symlink_to(disguised)
-    with pytest.raises(RenderError, match="one of the stills"):
+    with pytest.raises(RenderError, match="is a file of the roll"):
         job_of(roll.folder, SPEED).render(link)
 
 
@@ -201,10 +203,43 @@ def test_a_text_that_cannot_be_drawn_is_refused_before_any_work(
     gray_roll: MakeRoll, tmp_path: Path
 ) -> None:
     roll = gray_roll([Fraction(n) for n in range(10)])
-    job = job_of(roll.folder, SPEED, ("milestones", "[{at: T+5 s, label: 'lift-off 🚀'}]"))
+    with pytest.raises(TextError, match=r"milestones\[0\]: .*ROCKET"):
+        job_of(roll.folder, SPEED, ("milestones", "[{at: T+5 s, label: 'lift-off 🚀'}]"))
+    whole = job_of(roll.folder, SPEED)
+    rocket = Credit(kind="credit", text="🚀")
     with pytest.raises(TextError, match="ROCKET"):
-        job.render(tmp_path / "x.mp4")
+        replace(whole, overlays=(rocket,)).render(tmp_path / "x.mp4")
     assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_film_among_its_stills_may_be_replaced(gray_roll: MakeRoll) -> None:
+    roll = gray_roll([Fraction(n) for n in range(5)])
+    for _ in range(2):
+        job_of(roll.folder, SPEED).render(roll.folder / "[out].mp4")
+    assert verify(str(roll.folder / "[out].mp4")) == []
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_film(film: Path) -> None:
+    before = film.read_bytes()
+    report_path(film).unlink()
+    report_path(film).mkdir()
+    with pytest.raises(RenderError, match="is a folder"):
+        job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
+    assert film.read_bytes() == before
+
+
+def test_a_roll_of_damaged_stills_alone_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "roll"
+    folder.mkdir()
+    for second in range(3):
+        pixels = rng.integers(0, 255, (64, 64, 3), np.uint8)
+        path = write_still(folder / f"{second}.jpg", pixels, EPOCH + second)
+        data = bytearray(path.read_bytes())
+        data[-900:-500] = b"\xff\x00" * 100 + b"\xff\xd0" * 100
+        path.write_bytes(data)
+    with pytest.raises(RollError, match="no still can be decoded"):
+        job_of(folder, SPEED).render(tmp_path / "x.mp4")
 
 
 @pytest.mark.parametrize("blend", ["nearest", "linear", "box"])
@@ -232,6 +267,7 @@ def test_a_still_that_proves_unreadable_is_bridged(
     assert any("9999.JPG: cannot be decoded" in warning for warning in report["warnings"])
     assert report["roll"]["ledger"][9]["status"] == "unreadable"
     assert report["roll"]["ledger"][9]["reason"].startswith("found while rendering")
+    assert report["roll"]["used"] == report["plan"]["stills_used"] == 19
     assert verify(tmp_path / "x.mp4") == []
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from glob import has_magic
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from timelapse import __version__
-from timelapse.errors import ProjectError, RollError, TimelapseError
+from timelapse.errors import (
+    PlanError,
+    ProjectError,
+    RenderError,
+    RollError,
+    TimeError,
+    TimelapseError,
+)
 from timelapse.talk import Talk
 
 if TYPE_CHECKING:
@@ -34,11 +42,20 @@ class _Main(click.Group):
         except TimelapseError as error:
             click.secho("error: ", fg="red", err=True, nl=False)
             click.echo(str(error), err=True)
-            code = INVALID if isinstance(error, ProjectError) else FAILED
-            ctx.exit(MISSING if isinstance(error, RollError) else code)
+            ctx.exit(_exit_code(error))
         except KeyboardInterrupt:
             click.echo("interrupted; what was there before is unchanged", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _exit_code(error: TimelapseError) -> int:
+    if isinstance(error, RollError):
+        return MISSING
+    if isinstance(error, ProjectError):
+        # What an option said is wrong usage; what the file said is an invalid file.
+        by_option = all(line.startswith("--") for line in str(error).splitlines())
+        return USAGE if by_option else INVALID
+    return FAILED
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -156,10 +173,15 @@ def new(roll: str, out: str, force: bool, quiet: bool) -> None:
     if path.exists() and not force:
         raise click.BadParameter(f"{path} is there already; --force replaces it")
     found = _scanned(_load(roll, _any_speed(roll)), talk)
+    part = path.with_name(f".{path.name}.part")
     try:
-        path.write_text(starter(roll, found, path), encoding="utf-8")
-    except OSError as error:
-        raise RollError(f"{path}: cannot be written: {error.strerror}") from error
+        part.write_text(starter(roll, found, path), encoding="utf-8")
+        part.replace(path)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "a name of the roll is no text; rename it"
+        raise RenderError(f"{path}: cannot be written: {why}") from error
+    finally:
+        part.unlink(missing_ok=True)
     talk.say(f"wrote {path}: {len(found.stills)} stills; next: timelapse plan {path}")
 
 
@@ -203,14 +225,18 @@ def plan(
 @quiet_option
 def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bool) -> None:
     """One finished frame of PROJECT, at any time on any clock."""
-    from timelapse.deliver import write_picture
+    from timelapse.deliver import PICTURE_ENDINGS, write_picture
+    from timelapse.render import Findings, check_target
     from timelapse.render import still as finished
     from timelapse.written import Instant
 
     talk = Talk(quiet)
-    job = _job(project, _settings(settings), talk)
+    job, findings = _job(project, _settings(settings), talk), Findings()
+    check_target(out, PICTURE_ENDINGS, job.plan.roll)
     reading = Instant.read(at).resolve(job.plan.timeline.context)
-    write_picture(out, finished(job, reading.time))
+    talk.warn(job.warnings)
+    write_picture(out, finished(job, reading.time, findings))
+    talk.warn(findings.warnings(job))
     frame = job.plan.timeline.frame_of(reading.time)
     talk.say(f"{out}: frame {frame} ({at} read as {reading.read_as})")
 
@@ -250,8 +276,6 @@ def render(
     if speed and duration:
         raise click.UsageError("--speed and --duration exclude each other")
     given: list[tuple[str, str | None, str]] = []
-    if speed or duration:
-        given += [(f"schedule.{key}", None, "") for key in ("speed", "duration", "speeds")]
     if not _is_project(source) and not (speed or duration or _sets_schedule(settings)):
         raise click.UsageError("a roll needs --speed or --duration")
     options = (
@@ -264,7 +288,7 @@ def render(
     given += [(key, value, origin) for key, value, origin in options if value is not None]
     talk = Talk(quiet)
     job = _job(source, [*given, *_settings(settings)], talk)
-    target = out or Path(Path(source.rstrip("/\\")).stem + ".mp4")
+    target = out or Path(_stem(source) + ".mp4")
     report = _render(job, target, workers, talk)
     if as_json:
         keys = "output frames duration_s size rate bytes segments report elapsed_s fps warnings"
@@ -272,6 +296,19 @@ def render(
     else:
         click.echo(report["output"])
     _finish(ctx, report["warnings"], strict)
+
+
+def _stem(source: str) -> str:
+    """What a film is called after its source: a folder's name, a file's without its ending; of a
+    glob, the folder that it starts in."""
+    path = Path(source).resolve()
+    if path.is_dir():
+        return path.name or "film"
+    while has_magic(str(path)):
+        path = path.parent
+        if not has_magic(str(path)):
+            return path.name or "film"
+    return path.stem
 
 
 def _sets_schedule(settings: tuple[str, ...]) -> bool:
@@ -356,16 +393,20 @@ def _sample(
         wanted = Size.read(size)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    length = Seconds.read(interval)
     with talk.progress("taking stills") as tick:
-        simulate(
-            folder,
-            size=(wanted.width, wanted.height),
-            interval=Seconds.read(interval),
-            start=begin,
-            end=end,
-            seed=seed,
-            progress=tick,
-        )
+        try:
+            simulate(
+                folder,
+                size=(wanted.width, wanted.height),
+                interval=length,
+                start=begin,
+                end=end,
+                seed=seed,
+                progress=tick,
+            )
+        except (TimeError, PlanError) as error:
+            raise click.BadParameter(str(error)) from None
     talk.say(f"{folder}: a roll of the Progress MS-10 launch; truth.json says what is in it")
 
 
@@ -378,8 +419,11 @@ def demo(out: Path, stills: Path | None, as_json: bool, quiet: bool) -> None:
     """The Progress MS-10 clip from nothing: takes the stills, then renders them with labels."""
     from tempfile import TemporaryDirectory
 
+    from timelapse.deliver import H264
+    from timelapse.render import check_target
     from timelapse.report import plan_json
 
+    check_target(out, H264.endings)
     talk = Talk(quiet)
     with TemporaryDirectory(prefix="timelapse-") as scratch:
         folder = stills or Path(scratch) / "progress-ms10"

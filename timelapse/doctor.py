@@ -23,9 +23,20 @@ _PACKAGES = (
     "pydantic",
     "ruamel.yaml",
     "imageio",
-    "moviepy",
     "fonttools",
+    "click",
+    "rich",
 )
+#: What is not needed for the main job: the extra that brings it, and what it is for.
+_EXTRAS = {
+    "rawpy": ("raw", "camera RAW stills"),
+    "pi-heif": ("heif", "HEIC stills"),
+    "opentimelineio": ("otio", "timelines for editors"),
+    "distributed": ("dask", "rendering on many machines"),
+    "starlette": ("studio", "the local page"),
+    "astroalign": ("astro", "aligning star fields"),
+    "moviepy": ("", "composing with other clips"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ def examine() -> list[Finding]:
     checks: list[Callable[[], Finding]] = [
         _python,
         *(_Package(name) for name in _PACKAGES),
+        *(_Package(name, *extra) for name, extra in _EXTRAS.items()),
         _encoder,
         _text_shaping,
         _fonts,
@@ -74,12 +86,20 @@ def _python() -> Finding:
 @dataclass(frozen=True)
 class _Package:
     name: str
+    extra: str = ""
+    use: str = ""
 
     def __call__(self) -> Finding:
+        use = f" (for {self.use})" if self.use else ""
         try:
-            return Finding(self.name, True, version(self.name))
+            return Finding(self.name, True, version(self.name) + use, needed=not self.use)
         except PackageNotFoundError:
-            return Finding(self.name, False, "not installed", f"pip install {self.name}")
+            fix = (
+                f"pip install 'timelapse[{self.extra}]'"
+                if self.extra
+                else f"pip install {self.name}"
+            )
+            return Finding(self.name, False, f"not installed{use}", fix, needed=not self.use)
 
 
 def _encoder() -> Finding:

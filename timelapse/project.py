@@ -10,6 +10,8 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from glob import escape, has_magic
 from pathlib import Path
 from typing import (
     Annotated,
@@ -34,11 +36,11 @@ from pydantic import (
 )
 
 from timelapse.deliver import H264, Format
-from timelapse.errors import ProjectError, RollError, TimeError
+from timelapse.errors import PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
 from timelapse.ingest import Clocks, Roll, TimeSource, natural, scan
 from timelapse.notation import did_you_mean
-from timelapse.overlay import Milestone, Overlay
+from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.render import Job
 from timelapse.retime import (
     Blend,
@@ -47,13 +49,11 @@ from timelapse.retime import (
     Schedule,
     SpeedKey,
     Timeline,
-    constant,
     eased,
     lasting,
     make_plan,
 )
 from timelapse.times import (
-    AnyTime,
     CaptureTime,
     MissionTime,
     Seconds,
@@ -73,6 +73,17 @@ class UtcOffset(Seconds):
     @classmethod
     def read(cls, text: str) -> UtcOffset:
         return cls(read_utc_offset(text))
+
+
+_PACES = ("speed", "duration", "speeds")
+#: pydantic's kinds of mistakes that need plainer words than its own.
+_PLAIN_WORDS = {
+    "int_parsing": "a whole number is wanted",
+    "int_from_float": "a whole number is wanted",
+    "string_type": "text is wanted (in quotes, where it holds a colon)",
+    "bool_parsing": "true or false is wanted",
+}
+_Placed = Callable[..., AbstractContextManager[None]]
 
 
 class _Section(BaseModel):
@@ -136,47 +147,49 @@ class ScheduleSection(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> ScheduleSection:
-        given = [name for name in ("speed", "duration", "speeds") if getattr(self, name)]
+        given = [name for name in _PACES if getattr(self, name) is not None]
         if len(given) != 1:
             what = "none is" if not given else " and ".join(given) + " are"
             raise ValueError(f"give one of speed, duration and speeds ({what} given)")
+        if self.duration is not None and self.duration <= 0:
+            raise ValueError(f"duration: {self.duration} has to be above zero")
+        if self.speeds == ():
+            raise ValueError("speeds: the list is empty")
         return self
 
-    def schedule(self, roll: Roll, epoch: CaptureTime, context: Context) -> Schedule:
-        """Raises ProjectError, TimeError or PlanError."""
+    def schedule(
+        self, roll: Roll, epoch: CaptureTime, context: Context, placed: _Placed
+    ) -> Schedule:
+        """Raises ProjectError at the place of the mistake."""
 
-        def mission(time: AnyTime, key: str) -> MissionTime:
-            if isinstance(time, VideoTime):
-                raise TimeError(f"schedule.{key} needs a mission or capture time, not {time}")
-            return time.since(epoch) if isinstance(time, CaptureTime) else time
+        def read(instant: Instant, *path: str | int) -> MissionTime | VideoTime:
+            with placed("schedule", *path):
+                time = instant.resolve(context).time
+                return time.since(epoch) if isinstance(time, CaptureTime) else time
 
-        def resolve(instant: Instant | None, otherwise: CaptureTime) -> AnyTime:
-            return instant.resolve(context).time if instant else otherwise
-
-        start = mission(resolve(self.from_, roll.first), "from")
-        end = resolve(self.to, roll.end)
-        if self.speeds:
-            on_video = isinstance(end, VideoTime)
-            keys = []
-            for entry in self.speeds:
-                at = entry.at.resolve(context).time
-                when = at if isinstance(at, VideoTime) else mission(at, "speeds")
-                keys.append(SpeedKey(when, entry.speed, entry.ease))
-            return eased(keys, start, cast(VideoTime, end) if on_video else mission(end, "to"))
-        if isinstance(end, VideoTime):
-            if self.speed is None:
-                raise TimeError("schedule.to on the video clock is the duration; give one of them")
-            return eased([SpeedKey(start, self.speed)], start, end)
-        if self.duration is not None:
-            return lasting(self.duration, start, mission(end, "to"))
-        return constant(cast(Speed, self.speed), start, mission(end, "to"))
+        start = read(self.from_, "from") if self.from_ else roll.first.since(epoch)
+        end = read(self.to, "to") if self.to else roll.end.since(epoch)
+        keys = [
+            SpeedKey(read(entry.at, "speeds", number, "at"), entry.speed, entry.ease)
+            for number, entry in enumerate(self.speeds or ())
+        ]
+        if isinstance(start, VideoTime):
+            with placed("schedule", "from"):
+                raise TimeError(f"{self.from_} is video time; say when by mission or capture time")
+        with placed("schedule"):
+            if self.duration is None:
+                return eased(keys or [SpeedKey(start, cast(Speed, self.speed))], start, end)
+            if isinstance(end, VideoTime):
+                raise TimeError("to on the video clock is a duration already; leave one out")
+            return lasting(self.duration, start, end)
 
 
 def _kinds(union: Any, key: str, default: str = "") -> Any:
     """A stage's union of dataclasses, told apart by `key`, which may be left out for `default`."""
 
     def kind(value: Any) -> Any:
-        return value.get(key, default) if isinstance(value, dict) else getattr(value, key, default)
+        tag = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+        return tag or default
 
     kind.__name__ = key  # what errors call it
 
@@ -193,6 +206,7 @@ class Project(_Section):
     """A project file, checked; made by `load`."""
 
     _base: Path = PrivateAttr(default=Path())
+    _document: Document = PrivateAttr(default_factory=lambda: Document(""))
     roll: RollSection
     mission: MissionSection = MissionSection()
     timecode: Annotated[
@@ -207,12 +221,18 @@ class Project(_Section):
 
     def scan(self, progress: Callable[[int, int], None] | None = None) -> Roll:
         """Scans the roll of this project; raises RollError."""
-        where = self._base / Path(self.roll.stills).expanduser()
+        stills = Path(self.roll.stills).expanduser()
+        where = self._base / stills
+        if not where.exists() and has_magic(str(stills)):
+            where = Path(escape(str(self._base))) / stills
         return scan(where, self.roll.clocks(), exclude=self.roll.exclude, progress=progress)
 
     def job(self, roll: Roll | None = None) -> Job:
-        """Plans the film of this project from its roll (scanned here where not given); raises
-        what scanning and planning raise."""
+        """Plans the film of this project from its roll, which is scanned here where not given.
+
+        Raises RollError, or ProjectError at the place of a time, speed or text that cannot be
+        meant for this roll.
+        """
         roll = roll or self.scan()
         output = cast(Format, self.output)
         epoch = self.mission.epoch or roll.first
@@ -221,12 +241,14 @@ class Project(_Section):
             return roll.find(name).captured
 
         context = Context(output.rate, None, self.timecode, still)
-        schedule = self.schedule.schedule(roll, epoch, context)
+        schedule = self.schedule.schedule(roll, epoch, context, self._placed)
         timeline = Timeline(schedule, output.rate, epoch, self.timecode, still)
         size = output.size or natural_size(roll.sizes)
         framing = Framing(size, output.fit)
-        return Job(
-            make_plan(roll, timeline, cast(Blend, self.retime)),
+        with self._placed("schedule"):
+            plan = make_plan(roll, timeline, cast(Blend, self.retime))
+        job = Job(
+            plan,
             framing,
             tuple(self._rooted(milestone) for milestone in self.milestones),
             tuple(self._rooted(overlay) for overlay in self.overlays),
@@ -234,6 +256,30 @@ class Project(_Section):
             self.mission.name,
             notes=tuple(_framing_notes(roll, framing)),
         )
+        self._check_layers(job)
+        return job
+
+    def _check_layers(self, job: Job) -> None:
+        """Finds the place of a time that cannot be read and of a text that cannot be drawn."""
+        timeline, size = job.plan.timeline, job.framing.size
+        for number, milestone in enumerate(job.milestones):
+            with self._placed("milestones", number, "at"):
+                milestone.at.resolve(timeline.context)
+            with self._placed("milestones", number):
+                Compositor(cues([milestone], [], timeline), size)
+        for number, overlay in enumerate(job.overlays):
+            with self._placed("overlays", number):
+                Compositor(cues([], [overlay], timeline), size)
+        job.compositor()
+
+    @contextmanager
+    def _placed(self, *path: str | int) -> Iterator[None]:
+        """Tells errors of planning with the place in the project file that they come from."""
+        try:
+            yield
+        except (TimeError, PlanError, ProjectError) as error:
+            kind = type(error) if isinstance(error, ProjectError) else ProjectError
+            raise kind(_line(self._document.place(path), path, str(error))) from error
 
     def _rooted(self, layer: Any) -> Any:
         """A layer whose font files are sought beside the project file."""
@@ -243,13 +289,13 @@ class Project(_Section):
 def _framing_notes(roll: Roll, framing: Framing) -> Iterator[str]:
     for still, count in roll.sizes.items():
         across, down = framing.scaled(still)
-        name = f"{count} stills of {still[0]}x{still[1]}"
+        name = f"{count} still{'s' * (count != 1)} of {still[0]}x{still[1]}"
         if across < framing.size.width or down < framing.size.height:
-            yield f"{name} are shown with black bars; output.fit: crop fills the frame"
+            yield f"{name} shown with black bars; output.fit: crop fills the frame"
         elif across > framing.size.width + 1 or down > framing.size.height + 1:
-            yield f"{name} are cut at their edges"
+            yield f"{name} cut at the edges"
         if across > still[0]:
-            yield f"{name} are enlarged"
+            yield f"{name} enlarged"
 
 
 def load(
@@ -272,6 +318,7 @@ def load(
             raise RollError(f"{source}: the project cannot be read: {why}") from error
         document, base = read_yaml(text, str(source)), source.parent
     for path, value, origin in settings:
+        _make_way(document, path)
         put(document, path, None if value is None else read_yaml(value, origin).data, origin)
     if not isinstance(document.data, dict):
         raise ProjectError(f"{document.name}: a project has sections such as roll: and schedule:")
@@ -280,8 +327,23 @@ def load(
     except ValidationError as error:
         lines = dict.fromkeys(_explain(mistake, document) for mistake in error.errors())
         raise ProjectError("\n".join(sorted(lines, key=natural))) from None
-    project._base = base
+    project._base, project._document = base, document
     return project
+
+
+def _make_way(document: Document, path: str) -> None:
+    """A speed set from outside takes the place of the one in the file; a duration, also that of an
+    end on the video clock."""
+    section, _, key = path.partition(".")
+    schedule = document.data.get(section) if isinstance(document.data, dict) else None
+    if section != "schedule" or key not in _PACES or not isinstance(schedule, dict):
+        return
+    for other in _PACES:
+        schedule.pop(other, None)
+    if key == "duration" and isinstance(schedule.get("to"), str):
+        with suppress(TimeError):
+            if Instant.read(schedule["to"]).on_video_clock:
+                del schedule["to"]
 
 
 # ------------------------------------------------------------------ mistakes, told well
@@ -307,9 +369,15 @@ def _explain(mistake: Any, document: Document) -> str:
     elif kind in ("literal_error", "enum"):
         wrong = str(mistake["input"])
         words = f"{wrong!r} is not known; one of {', '.join(known)}" + did_you_mean(wrong, known)
+    elif kind in _PLAIN_WORDS:
+        words = f"{_PLAIN_WORDS[kind]}, not {mistake['input']!r}"
     elif kind in ("model_type", "dataclass_type", "tuple_type", "dict_type"):
         words = "a list is wanted here" if kind == "tuple_type" else "keys are wanted below it"
-    return f"{place}: {dotted(path)}: {words}" if path else f"{place}: {words}"
+    return _line(place, path, words)
+
+
+def _line(place: str, path: tuple[str | int, ...], words: str) -> str:
+    return ": ".join(filter(None, [place, dotted(path), words]))
 
 
 def _in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from glob import escape
+from itertools import count, groupby
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -23,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.deliver import H264, Chapter, Colours, Encoder, Format, Tags
-from timelapse.errors import EncodeError, RenderError, StillError, TimelapseError
+from timelapse.deliver import H264, PICTURE_ENDINGS, Chapter, Colours, Encoder, Format, Tags
+from timelapse.errors import EncodeError, RenderError, RollError, StillError
 from timelapse.grade import Display, Framing, Linear, to_display, to_linear
-from timelapse.ingest import Reader, decode
+from timelapse.ingest import Reader, Roll, Status, decode
 from timelapse.overlay import (
     Compositor,
     Cue,
@@ -36,9 +37,9 @@ from timelapse.overlay import (
     cues,
     place_milestones,
 )
-from timelapse.report import FrameHashes, finish
+from timelapse.report import FrameHashes, finish, report_path
 from timelapse.retime import Plan, mix
-from timelapse.times import AnyTime, VideoTime
+from timelapse.times import AnyTime
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 _FRAMES_AHEAD = 4
 
 Progress = Callable[[int, int], None]
+#: Tells renders of one process apart.
+_renders = count()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +99,12 @@ class Job:
         if not shown:
             return ()
         rate = self.plan.timeline.rate
-        starts = [rate.time_of(milestone.frame) for milestone in shown]
-        titles = [milestone.text for milestone in shown]
-        if starts[0].seconds > 0:  # players want the first chapter to start the film
-            starts.insert(0, VideoTime(Fraction(0)))
-            titles.insert(0, self.title or "Start")
+        titles = {0: self.title or "Start"}  # players want the first chapter to start the film
+        for frame, together in groupby(shown, key=lambda milestone: milestone.frame):
+            titles[frame] = " / ".join(milestone.text for milestone in together)
+        starts = [rate.time_of(frame) for frame in titles]
         ends = [*starts[1:], rate.time_of(self.plan.frames)]
-        return tuple(map(Chapter, titles, starts, ends))
+        return tuple(map(Chapter, titles.values(), starts, ends))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -173,9 +175,25 @@ class _Supply:
 
 @dataclass
 class Findings:
-    """What came to light only while rendering: stills that proved unreadable, by index."""
+    """What came to light only while rendering: stills that proved unreadable, by index, with the
+    decoder's reason."""
 
     lost: dict[int, str] = field(default_factory=dict)
+
+    def warnings(self, job: Job) -> list[str]:
+        """What a person should know of them."""
+        stills = job.plan.roll.stills
+        return [
+            f"{stills[at].file}: {reason}; its neighbours stand in for it"
+            for at, reason in self.lost.items()
+        ]
+
+    def corrected(self, job: Job) -> Job:
+        """The job as it was carried out: planned without the stills that were lost."""
+        plan = job.plan
+        for still in self.lost:
+            plan = plan.without(still)
+        return replace(job, plan=plan)
 
 
 def frames(
@@ -213,6 +231,8 @@ def frames(
                 except StillError as error:
                     lost = next(s for s in stills.tolist() if _names(plan, s) == error.path)
                     findings.lost[lost] = error.reason
+                    if len(findings.lost) == len(plan.roll.stills):
+                        raise RollError(f"no still can be decoded; the last: {error}") from error
                     supply.drop(lost)
                     plan = plan.without(lost)
                     supply.follow(plan, number, stop)
@@ -234,12 +254,12 @@ def _names(plan: Plan, still: int) -> str:
     return str(plan.roll.stills[still].file)
 
 
-def still(job: Job, at: AnyTime) -> Display:
+def still(job: Job, at: AnyTime, findings: Findings | None = None) -> Display:
     """The finished frame that holds an instant; RenderError where it lies outside the clip."""
     number = job.plan.timeline.frame_of(at)
     if not 0 <= number < job.plan.frames:
         raise RenderError(f"{at} is frame {number}; the clip has frames 0 to {job.plan.frames - 1}")
-    with closing(frames(job, number, number + 1)) as made:
+    with closing(frames(job, number, number + 1, findings=findings)) as made:
         return next(iter(made)).copy()
 
 
@@ -281,8 +301,8 @@ def render(
     or what it was before, or complete.  Raises RenderError, EncodeError, RollError, TextError.
     """
     began = time.monotonic()
-    _check_target(job, out)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    check_target(out, job.format.endings, job.plan.roll)
+    part = out.with_name(f".{out.name}.{os.getpid()}-{next(_renders)}.part")
     _clear_stale_parts(out)
     findings, hashes = Findings(), FrameHashes()
     job.compositor()  # a text that cannot be drawn is refused before any work
@@ -298,44 +318,50 @@ def render(
             Encoder(part, job.framing.size, job.format, job.tags) as encoder,
             closing(_in_thread(made, _FRAMES_AHEAD)) as queue,
         ):
-            for count, frame in enumerate(queue):
+            for number, frame in enumerate(queue):
                 hashes.add(
                     frame.to_ndarray()
                 )  # here, where there is time: x264 has its own threads
                 encoder.write(frame)
                 if progress:
-                    progress(count + 1, total)
-        return finish(job, part, out, hashes, findings.lost, began)
-    except TimelapseError:
-        raise
-    except OSError as error:
-        raise EncodeError(
-            f"{out}: {error.strerror or error}; what was there is unchanged"
-        ) from error
+                    progress(number + 1, total)
+        return finish(job, part, out, hashes, findings, began)
+    except (EncodeError, RenderError) as error:
+        told = str(error).replace(str(part), str(out))
+        raise type(error)(f"{told}; what was there is unchanged") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _check_target(job: Job, out: Path) -> None:
-    if out.suffix.lower() not in job.format.endings:
-        raise RenderError(f"{out}: {job.format.format} goes into {' or '.join(job.format.endings)}")
+def check_target(out: Path, endings: tuple[str, ...], roll: Roll | None = None) -> None:
+    """Refuses, before any work, a target that cannot be written or that is a file of the roll.
+
+    Raises RenderError.
+    """
+    if out.suffix.lower() not in endings:
+        raise RenderError(f"{out}: its name has to end in {' or '.join(endings)}")
     if not out.parent.is_dir():
         raise RenderError(f"{out.parent}: there is no such folder; make it first")
-    if out.is_dir():
-        raise RenderError(f"{out}: is a folder; name a file in it")
-    target = out.resolve()
-    for used in job.plan.roll.stills:
-        if Path(used.file.archive or used.file.path).resolve() == target:
-            raise RenderError(f"{out}: is one of the stills; name another output")
+    if not os.access(out.parent, os.W_OK):
+        raise RenderError(f"{out.parent}: this folder cannot be written to")
+    for file in (out, report_path(out)):
+        if file.is_dir():
+            raise RenderError(f"{file}: is a folder; name another output")
+    if roll is not None:
+        # A film that stands among its stills may be replaced; a picture there may be one of them.
+        picture = out.suffix.lower() in PICTURE_ENDINGS
+        taken = [e.path for e in roll.ledger if picture or e.status is not Status.EXCLUDED]
+        taken += {still.file.archive for still in roll.stills if still.file.archive}
+        if out.exists() and any(Path(path).resolve() == out.resolve() for path in taken):
+            raise RenderError(f"{out}: is a file of the roll; name another output")
 
 
 def _clear_stale_parts(out: Path) -> None:
     """Removes what renders that were killed left behind; one that still runs keeps its part."""
-    for old in out.parent.glob(f".{out.name}.*.part"):
-        owner = old.name.split(".")[-2]
-        alive = owner.isdigit() and _runs(int(owner))
-        if not alive:
+    for old in out.parent.glob(f".{escape(out.name)}.*.part*"):
+        owner = old.name.removeprefix(f".{out.name}.").partition("-")[0]
+        if not (owner.isdigit() and _runs(int(owner))):
             with suppress(OSError):
                 old.unlink()
 

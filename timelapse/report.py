@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Mapping
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.deliver import Facts, probe
-from timelapse.errors import EncodeError, RenderError
+from timelapse.errors import EncodeError, RenderError, RollError
 from timelapse.ingest import Status, chunks
 
 if TYPE_CHECKING:
-    from timelapse.render import Job
+    from timelapse.render import Findings, Job
 
 #: Frames per hash in the report: a difference is found to within ten seconds of film.
 FRAMES_PER_HASH = 250
@@ -62,7 +61,7 @@ def plan_json(job: Job) -> dict[str, Any]:
     plan, timeline = job.plan, job.plan.timeline
     schedule, roll = timeline.schedule, job.plan.roll
     slowest, fastest, mean = schedule.speeds
-    used = len(plan.taps.used)
+    used, kept = len(plan.taps.used), len(roll.stills) - len(plan.lost)
     return {
         "title": job.title,
         "rate": str(timeline.rate),
@@ -106,7 +105,7 @@ def plan_json(job: Job) -> dict[str, Any]:
             for gap in roll.gaps
         ],
         "stills_used": used,
-        "stills_unused": len(roll.stills) - used,
+        "stills_unused": kept - used,
         "warnings": list(job.warnings),
     }
 
@@ -121,7 +120,7 @@ def finish(
     part: Path,
     out: Path,
     hashes: FrameHashes,
-    lost: Mapping[int, str],
+    findings: Findings,
     began: float,
 ) -> dict[str, Any]:
     """Probes the film `part`; if it is what was planned it takes the name `out`, with its report.
@@ -134,17 +133,14 @@ def finish(
     if faults:
         raise RenderError(f"{out}: the film is not what was planned: {'; '.join(faults)}")
     elapsed = time.monotonic() - began
-    stills = job.plan.roll.stills
-    late = {str(stills[at].file): reason for at, reason in lost.items()}
-    warnings = [
-        *job.warnings,
-        *(f"{path}: {reason}; its neighbours stand in for it" for path, reason in late.items()),
-    ]
     roll = job.plan.roll.as_json()
+    lost = {str(job.plan.roll.stills[at].file): why for at, why in findings.lost.items()}
     for entry in roll["ledger"]:
-        if entry["path"] in late:
-            reason = f"found while rendering: {late[entry['path']]}"
+        if entry["path"] in lost:
+            reason = f"found while rendering: {lost[entry['path']]}"
             entry.update(status=str(Status.UNREADABLE), reason=reason)
+    roll["used"] -= len(lost)
+    roll["excluded"] += len(lost)
     report = {
         "output": str(out),
         "frames": frames,
@@ -156,11 +152,11 @@ def finish(
         "report": str(report_path(out)),
         "elapsed_s": round(elapsed, 3),
         "fps": round(frames / elapsed, 2) if elapsed else 0.0,
-        "warnings": warnings,
+        "warnings": [*job.warnings, *findings.warnings(job)],
         "sha256": _digest(part),
         "film": _facts_json(facts),
         "encode": {"format": job.format.format, **job.format.options},
-        "plan": plan_json(job),
+        "plan": plan_json(findings.corrected(job)),
         "roll": roll,
         "frames_before_encoding": hashes.as_json(),
         "versions": {"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
@@ -171,6 +167,8 @@ def finish(
         draft.write_bytes(text.encode("utf-8", "backslashreplace"))
         part.replace(out)
         draft.replace(report_path(out))
+    except OSError as error:
+        raise EncodeError(f"{out}: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
     return report
@@ -195,14 +193,16 @@ def _facts_json(facts: Facts) -> dict[str, Any]:
     }
 
 
-def verify(out: Path) -> list[str]:
+def verify(out: str | Path) -> list[str]:
     """Holds a film against its report: what differs, in words; empty where nothing does.
 
-    Raises RenderError where there is no film or no report to hold it against.
+    Raises RollError where there is no film or no report to hold it against, RenderError where the
+    report cannot be read.
     """
+    out = Path(out)
     path = report_path(out)
     if not out.is_file():
-        raise RenderError(f"{out}: there is no such film")
+        raise RollError(f"{out}: there is no such film")
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         frames, rate = int(report["frames"]), Fraction(report["rate"])
@@ -210,10 +210,8 @@ def verify(out: Path) -> list[str]:
         film, said_bytes, said_hash = report["film"], report["bytes"], report["sha256"]
         said_chapters = [(title, start) for title, start in film["chapters"]]
     except FileNotFoundError:
-        raise RenderError(
-            f"{path}: there is no report; only films rendered by us have one"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RollError(f"{path}: there is no report; a render writes one") from None
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         raise RenderError(f"{path}: not a report that can be read: {error!r}") from error
     found = []
     if (size := out.stat().st_size) != said_bytes:

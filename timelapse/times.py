@@ -31,7 +31,7 @@ _UNITS = {
     **dict.fromkeys(("h", "hour", "hours"), Fraction(3600)),
     **dict.fromkeys(("d", "day", "days"), Fraction(_DAY)),
 }
-_PART = re.compile(rf"\s*({NUMBER})\s*([a-z]+)")
+_PART = re.compile(rf"\s*({NUMBER})\s*([a-z]+)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d{2}(?:\.\d+)?)")
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*"
@@ -39,11 +39,15 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _DIGITS_AT_MOST = 40
+#: Films count time in 32-bit ticks of a second; this leaves room for them.
+_RATE_TERM = 1_000_000
 
 
 def _number(text: str) -> Fraction:
     if len(text) > _DIGITS_AT_MOST:
         raise TimeError(f"{text[:20]}...: a number of more than {_DIGITS_AT_MOST} characters")
+    if not re.fullmatch(NUMBER, text, re.ASCII):  # Fraction reads exponents, which can be bombs
+        raise TimeError(f"{text!r} is not a number")
     return Fraction(text)
 
 
@@ -78,6 +82,14 @@ class _Quantity(Fraction, Notation):
     """A fraction with a unit in its notation; arithmetic gives plain fractions."""
 
     __slots__ = ()
+
+    def __new__(cls, numerator: Any = 0, denominator: Any = None) -> Self:
+        if isinstance(numerator, float):
+            raise TypeError(f"{cls.__name__} takes exact values, not the float {numerator!r}")
+        return super().__new__(cls, numerator, denominator)._checked()
+
+    def _checked(self) -> Self:
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.numerator, self.denominator)
@@ -135,9 +147,12 @@ class Speed(_Quantity):
                 value = _number(words.removesuffix("x").strip())
         except (TimeError, ValueError):
             raise TimeError(f"{text!r} is not a speed; write 12x or 1 min/s") from None
-        if value <= 0:
-            raise TimeError(f"{text!r}: a speed has to be above zero")
         return cls(value)
+
+    def _checked(self) -> Self:
+        if self <= 0:
+            raise TimeError(f"a speed of {self}: it has to be above zero")
+        return self
 
     def __str__(self) -> str:
         return f"{write_number(self)}x"
@@ -154,7 +169,7 @@ class Rate(_Quantity):
         words = re.sub(r"\s*(fps)?\s*$", "", text.strip().lower())
         try:
             value = _number(words)
-        except (ValueError, ZeroDivisionError):
+        except ValueError:
             raise TimeError(f"{text!r} is not a rate; write 25 or 30000/1001") from None
         for nominal in (24, 30, 48, 60, 120):
             exact = Fraction(nominal * 1000, 1001)
@@ -163,9 +178,14 @@ class Rate(_Quantity):
             written = value * 10**places
             if places >= 2 and written in (round(exact * 10**places), int(exact * 10**places)):
                 value = exact
-        if not 0 < value <= 1000:
-            raise TimeError(f"{text!r}: a rate lies above 0 and at most at 1000 frames a second")
         return cls(value)
+
+    def _checked(self) -> Self:
+        if not Fraction(1, 1000) <= self <= 1000:
+            raise TimeError(f"a rate of {self}: it lies between 1/1000 and 1000 frames a second")
+        if self.numerator > _RATE_TERM or self.denominator > _RATE_TERM:
+            raise TimeError(f"a rate of {self}: write it as a ratio of smaller numbers, as 100/3")
+        return self
 
     def __str__(self) -> str:
         return str(Fraction(self))

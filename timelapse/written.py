@@ -69,6 +69,11 @@ class Instant(Notation):
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def on_video_clock(self) -> bool:
+        """Whether it is a time in the clip: seconds, a frame or a timecode."""
+        return isinstance(self._parse(), VideoTime | int | re.Match)
+
     def resolve(self, context: Context) -> Reading:
         """The instant meant; TimeError where nothing, or more than one reading, fits the clip."""
         parsed = self._parse()

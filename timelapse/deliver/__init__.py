@@ -2,10 +2,11 @@
 
 from timelapse.deliver.film import Chapter, Colours, Encoder, Facts, Tags, probe
 from timelapse.deliver.formats import H264, Format, Preset
-from timelapse.deliver.picture import write_picture
+from timelapse.deliver.picture import PICTURE_ENDINGS, write_picture
 
 __all__ = [
     "H264",
+    "PICTURE_ENDINGS",
     "Chapter",
     "Colours",
     "Encoder",

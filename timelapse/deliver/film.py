@@ -155,7 +155,7 @@ def _encode_errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise EncodeError(f"{path}: the film could not be written: {reason}") from error
 

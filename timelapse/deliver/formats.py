@@ -39,7 +39,7 @@ class H264(_Output):
 
     codec: ClassVar[str] = "libx264"
     container: ClassVar[str] = "mp4"
-    endings: ClassVar[tuple[str, ...]] = (".mp4", ".m4v", ".mov")
+    endings: ClassVar[tuple[str, ...]] = (".mp4", ".m4v")
     pixels: ClassVar[str] = "yuv420p"
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from timelapse.errors import EncodeError
 
-_ENDINGS = (".png", ".jpg", ".jpeg")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def write_picture(path: Path, frame: NDArray[np.uint8]) -> None:
@@ -20,8 +20,8 @@ def write_picture(path: Path, frame: NDArray[np.uint8]) -> None:
     """
     import imageio.v3 as iio
 
-    if path.suffix.lower() not in _ENDINGS:
-        raise EncodeError(f"{path}: a frame goes into {', '.join(_ENDINGS)}")
+    if path.suffix.lower() not in PICTURE_ENDINGS:
+        raise EncodeError(f"{path}: a frame goes into {', '.join(PICTURE_ENDINGS)}")
     part = path.with_name(f".{path.name}.part")
     options: dict[str, Any] = {} if path.suffix.lower() == ".png" else {"quality": 95}
     try:

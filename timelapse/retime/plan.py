@@ -96,11 +96,6 @@ class Plan:
         if end > roll.end + slack:
             late = Seconds(end - roll.end)
             found.append(f"the clip ends {_about(late)} after the roll; the last still is held")
-        if end <= roll.first or start >= roll.end:
-            raise PlanError(
-                f"the clip ({start.iso()} to {end.iso()}) lies outside the roll "
-                f"({roll.first.iso()} to {roll.end.iso()}); check mission.epoch and roll.clock"
-            )
         return tuple(found)
 
 
@@ -116,7 +111,7 @@ def make_plan(
 ) -> Plan:
     """Plans every frame of a clip at once; `lost` are stills to do without.
 
-    Raises PlanError where nothing is left to show.
+    Raises PlanError where nothing is left to show, or the clip lies outside the roll.
     """
     blend = blend or Linear()
     if timeline.frames > _FRAMES_AT_MOST:
@@ -131,6 +126,11 @@ def make_plan(
         raise PlanError(
             f"stills and clip span more than {_YEARS_AT_MOST} years ({roll.first.iso()} to "
             f"{roll.last.iso()}); a camera's clock was not set: exclude its stills or correct it"
+        )
+    if end <= roll.first or start >= roll.end:
+        raise PlanError(
+            f"the clip ({start.iso()} to {end.iso()}) lies outside the roll "
+            f"({roll.first.iso()} to {roll.end.iso()}); check mission.epoch and roll.clock"
         )
     knots, sources = _knots(roll, timeline, blend, lost)
     opens, closes = _windows(timeline, blend)

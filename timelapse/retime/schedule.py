@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
@@ -104,21 +104,18 @@ class _Piece:
 class Schedule:
     """A monotone map between mission and video time; made by `constant`, `lasting` or `eased`.
 
-    Outside the clip it goes on at the speed of its first or last instant, so that an event before
-    or after the clip has a place too.
+    `length` is the clip's in video seconds; the first and the last piece may reach beyond it (a
+    clip may start or end within a ramp).  Outside the clip it goes on at the speed of its first or
+    last instant, so that an event before or after the clip has a place too.
     """
 
     pieces: tuple[_Piece, ...]
+    length: Fraction
 
-    @property
-    def length(self) -> Fraction:
-        """The clip's length in video seconds."""
-        last = self.pieces[-1]
-        return last.start + last.length
-
-    @property
+    @cached_property
     def start(self) -> MissionTime:
-        return MissionTime(self.pieces[0].mission)
+        """The mission time of the clip's first instant."""
+        return MissionTime(self.pieces[0].mission_at(Fraction(0)))
 
     @cached_property
     def end(self) -> MissionTime:
@@ -146,7 +143,7 @@ class Schedule:
     def video_of(self, mission: MissionTime) -> VideoTime:
         """The video time that shows a mission time; exactness is told in the module's words."""
         if mission < self.start:
-            return VideoTime((mission - self.start) / self.pieces[0].speed)
+            return VideoTime((mission - self.start) / self.speed_at(VideoTime(Fraction(0))))
         if mission >= self.end:
             last = self.speed_at(VideoTime(self.length))
             return VideoTime(self.length + (mission - self.end) / last)
@@ -157,29 +154,29 @@ class Schedule:
         """Mission seconds since the clip's start for video seconds, many at once (float64)."""
         starts = np.array([float(s) for s in self._starts[0]])
         which = np.clip(np.searchsorted(starts, video, "right") - 1, 0, None)
-        result = np.empty_like(video)
+        length, result = float(self.length), np.empty_like(video)
         for at, piece in enumerate(self.pieces):
             here = which == at
-            inside = np.clip(video[here] - float(piece.start), 0, None)
-            if at == len(self.pieces) - 1:
-                inside = np.minimum(inside, float(piece.length))
+            inside = np.clip(video[here], 0, length) - float(piece.start)
             result[here] = float(piece.mission - self.start.seconds) + piece.missions(inside)
-        over = np.minimum(video, 0) * float(self.pieces[0].speed)
-        after = np.maximum(video - float(self.length), 0)
-        over += after * float(self.speed_at(VideoTime(self.length)))
-        return result + over
+        first, last = (float(self.speed_at(VideoTime(at))) for at in (Fraction(0), self.length))
+        return result + np.minimum(video, 0) * first + np.maximum(video - length, 0) * last
 
     @cached_property
     def speeds(self) -> tuple[Fraction, Fraction, Fraction]:
         """The lowest, highest and mean speed.  Easings are monotone: the ends of pieces decide."""
-        ends = [p.speed for p in self.pieces]
-        ends += [p.speed_after for p in self.pieces if p.ease != "hold"]
+        ends = [
+            piece.speed_at(at)
+            for piece in self.pieces
+            for at in (max(piece.start, Fraction(0)), min(piece.start + piece.length, self.length))
+        ]
         return min(ends), max(ends), (self.end - self.start) / self.length
 
     @property
     def corners(self) -> tuple[VideoTime, ...]:
         """Where pieces start and end: what a table of the schedule shows."""
-        return (*(VideoTime(p.start) for p in self.pieces), VideoTime(self.length))
+        starts = (VideoTime(max(piece.start, Fraction(0))) for piece in self.pieces)
+        return (*starts, VideoTime(self.length))
 
 
 def constant(speed: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
@@ -187,7 +184,7 @@ def constant(speed: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
     if end <= start:
         raise PlanError(f"the clip would start at {start} and end at {end}: nothing lies between")
     length = (end - start) / speed
-    return Schedule((_Piece(Fraction(0), length, start.seconds, speed, speed),))
+    return Schedule((_Piece(Fraction(0), length, start.seconds, speed, speed),), length)
 
 
 def lasting(length: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
@@ -200,41 +197,68 @@ def lasting(length: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
 def eased(keys: Sequence[SpeedKey], start: MissionTime, end: MissionTime | VideoTime) -> Schedule:
     """Speeds through keys: constant up to the first key, eased from key to key, constant after.
 
-    `end` may be on the mission or on the video clock.  Raises PlanError where the keys are not in
-    order of time.
+    The clip is what lies between `start` and `end` (on the mission or the video clock) of that; it
+    may start or end within a ramp.  Raises PlanError where the keys are not in order of time.
     """
     if not keys:
         raise PlanError("speeds: at least one key is needed")
-    pieces: list[_Piece] = []
-    video, mission, speed = Fraction(0), start.seconds, Fraction(keys[0].speed)
+    first = keys[0]
+    early = isinstance(first.at, MissionTime) and first.at < start
+    row = _Row(first.at if isinstance(first.at, MissionTime) and early else start, first.speed)
+    for key in keys:
+        at = key.at if isinstance(key.at, MissionTime) else key.at + row.reach(start)
+        if key is not first:
+            row.go_to(at, key.speed, key.ease)
+        elif row.ends_before(at):
+            row.go_to(at, key.speed, "hold")
+    begin = row.reach(start)
+    stop = end + begin if isinstance(end, VideoTime) else end
+    if row.ends_before(stop):
+        row.go_to(stop, row.speed, "hold")
+    length = (stop.seconds if isinstance(stop, VideoTime) else row.video_of(stop)) - begin
+    if length <= 0:
+        raise PlanError(f"the clip would start at {start} and end at {end}: nothing lies between")
+    pieces = (replace(piece, start=piece.start - begin) for piece in row.pieces)
+    inside = (p for p in pieces if p.start < length and p.start + p.length > 0)
+    return Schedule(tuple(inside), length)
 
-    def go(to: MissionTime | VideoTime, speed_after: Fraction, ease: Ease, what: str) -> None:
-        nonlocal video, mission, speed
-        gain = Fraction(0) if ease == "hold" else speed_after - speed
-        mean = speed + gain * sum(
-            Fraction(k, n) for k, n in zip(_EASINGS[ease], (2, 3, 4), strict=True)
-        )
+
+class _Row:
+    """Pieces as they are laid one behind the other from a mission time on, where video is 0."""
+
+    def __init__(self, start: MissionTime, speed: Fraction) -> None:
+        self.pieces: list[_Piece] = []
+        self.video, self.mission, self.speed = Fraction(0), start.seconds, Fraction(speed)
+
+    def ends_before(self, time: MissionTime | VideoTime) -> bool:
+        return time.seconds > (self.mission if isinstance(time, MissionTime) else self.video)
+
+    def go_to(self, to: MissionTime | VideoTime, speed_after: Fraction, ease: Ease) -> None:
+        """Lays the piece that leads to an instant; PlanError where the row is beyond it."""
+        gain = Fraction(0) if ease == "hold" else speed_after - self.speed
+        terms = zip(_EASINGS[ease], (2, 3, 4), strict=True)
+        mean = self.speed + gain * sum(Fraction(k, n) for k, n in terms)
         if isinstance(to, MissionTime):
-            length = (to.seconds - mission) / mean
+            length = (to.seconds - self.mission) / mean
         else:
-            length = to.seconds - video
+            length = to.seconds - self.video
         if length < 0:
-            here = f"{VideoTime(video)} into the clip, {MissionTime(mission)}"
-            raise PlanError(f"speeds: {what} at {to} comes before the one before it ({here})")
+            raise PlanError(f"speeds: {to} comes before the entry that stands before it")
         if length > 0:
-            pieces.append(
-                _Piece(video, length, mission, speed, speed_after, ease if gain else "hold")
-            )
-            video, mission = video + length, mission + length * mean
-        speed = Fraction(speed_after)
+            kept = ease if gain else "hold"
+            piece = _Piece(self.video, length, self.mission, self.speed, speed_after, kept)
+            self.pieces.append(piece)
+            self.video, self.mission = self.video + length, self.mission + length * mean
+        self.speed = Fraction(speed_after)
 
-    first, *rest = keys
-    before_start = first.at.seconds <= (start.seconds if isinstance(first.at, MissionTime) else 0)
-    if not before_start:
-        go(first.at, Fraction(first.speed), "hold", "the first key")
-    for key in rest:
-        go(key.at, Fraction(key.speed), key.ease, "the key")
-    go(end, speed, "hold", "the end")
-    if not pieces:
-        raise PlanError(f"the clip would start and end at {start}: nothing lies between")
-    return Schedule(tuple(pieces))
+    def reach(self, time: MissionTime) -> Fraction:
+        """The video time of a mission time; the row goes on to it where it ends before."""
+        if self.ends_before(time):
+            self.go_to(time, self.speed, "hold")
+        return self.video_of(time)
+
+    def video_of(self, time: MissionTime) -> Fraction:
+        """The video time of a mission time; before the row, at the speed of its start."""
+        if not self.pieces:
+            return (time.seconds - self.mission) / self.speed
+        return Schedule(tuple(self.pieces), self.video).video_of(time).seconds
