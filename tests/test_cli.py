@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import GrayRoll
@@ -202,11 +206,36 @@ def test_names_that_are_no_text_are_reported(gray_roll: Callable[..., GrayRoll])
 
 @pytest.mark.slow
 def test_the_demo_in_full(tmp_path: Path) -> None:
-    out = tmp_path / "demo.mp4"
-    done = data("demo", "-o", out, "--stills", tmp_path / "stills")
+    out, stills = tmp_path / "demo.mp4", tmp_path / "stills"
+    done = data("demo", "-o", out, "--stills", stills)
     assert done["frames"] == 2250
     assert [milestone["frame"] for milestone in done["milestones"]] == [198, 475, 855, 869]
     assert "as rendered" in run("verify", out).stdout
+
+    flagship = load(
+        ROOT / "configs" / "progress_ms10.yaml",
+        [("roll.stills", json.dumps(str(stills)), "test")],
+    )
+    job = flagship.job()
+    replace(job, milestones=()).render(tmp_path / "plain.mp4")
+    compositor = job.compositor()
+    for milestone, before in zip(job.placed, (197, 474, 854, 868), strict=True):
+        # The box of this label alone: what is there while it stands, and was not before.
+        old = set(compositor.boxes(before))
+        (box,) = set(compositor.boxes(milestone.frame)) - old
+        left, top, width, height = box
+        change = []
+        for film in (out, tmp_path / "plain.mp4"):
+            with av.open(str(film)) as container:
+                pair = islice(container.decode(video=0), before, before + 2)
+                change.append(
+                    [
+                        f.to_ndarray(format="gray")[top : top + height, left : left + width]
+                        for f in pair
+                    ]
+                )
+        noise, label = (np.abs(a.astype(int) - b).mean() for a, b in zip(*change, strict=True))
+        assert label > 3 * noise + 2, milestone.text
 
 
 def test_doctor() -> None:
