@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from timelapse.errors import ProjectError, TextError
+from timelapse.errors import ProjectError, RenderError, TextError
 from timelapse.overlay import (
     Clock,
+    ClockStyle,
     Colour,
     Compositor,
     Credit,
@@ -35,7 +38,8 @@ from timelapse.overlay import (
 from timelapse.overlay.glyphs import FONTS, coverage, font_file, name_of
 from timelapse.overlay.template import Moment, Template, write_speed
 from timelapse.overlay.text import measure, paint
-from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, Seconds, VideoTime
+from timelapse.retime import Schedule, SpeedKey, Timeline, constant, eased
+from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
 from timelapse.written import Context, Instant
 
 PLAIN = Style(outline=Share(0))
@@ -56,6 +60,11 @@ class FakeTimeline:
     @property
     def context(self) -> Context:
         return Context(self.rate, self.frames / Fraction(self.rate))
+
+    @property
+    def schedule(self) -> Schedule:
+        length = self.frames / Fraction(self.rate) * self.speed
+        return constant(self.speed, MissionTime(self.start), MissionTime(self.start + length))
 
     def mission_of(self, time: AnyTime) -> MissionTime:
         if isinstance(time, VideoTime):
@@ -204,6 +213,9 @@ def test_what_cannot_be_drawn_is_named_before_anything_is_rendered(text: str, na
 def test_a_font_that_is_missing_or_no_font_is_named(tmp_path: Path) -> None:
     with pytest.raises(TextError, match=r"nowhere\.ttf.*sans, sans-bold, mono"):
         measure("a", Style(font="nowhere.ttf"), 540, HUGE)
+    for name in ("~no_such_user_here/a.ttf", "x" * 5000):
+        with pytest.raises(TextError, match=r"cannot be looked for"):
+            measure("a", Style(font=name), 540, HUGE)
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"no font at all")
     with pytest.raises(TextError, match=r"broken\.ttf"):
@@ -379,10 +391,10 @@ def test_a_label_is_shown_on_exactly_its_frames(ticks: int, rate: Rate, hold: in
     assert 0 <= placed.shown_from <= placed.shown_to <= 250
 
 
-def test_fades_start_above_zero_and_end_at_the_last_frame() -> None:
+def test_fades_start_at_a_quarter_and_end_at_the_last_frame() -> None:
     [cue] = cues([milestone("frame 100", hold=Seconds(1), fade=Seconds(1, 5))], [], LINE)
     values = [cue.opacity(n) for n in range(99, 126)]
-    ramp = [Fraction(i, 6) for i in range(1, 6)]
+    ramp = [Fraction(i, 20) for i in (5, 8, 11, 14, 17)]
     assert values == [Fraction(0), *ramp, *[Fraction(1)] * 15, *ramp[::-1], Fraction(0)]
     frame = black((960, 540))
     compositor = Compositor([cue], (960, 540))
@@ -390,8 +402,57 @@ def test_fades_start_above_zero_and_end_at_the_last_frame() -> None:
     assert not frame.any()
     assert not compositor.shows(99)
     compositor.draw(frame, 100)
-    assert frame.max() in (42, 43)  # 255 / 6 is 42.5
+    assert frame.max() in (63, 64)  # 255 / 4 is 63.75
     assert compositor.shows(100)
+
+
+@given(st.integers(1, 90), st.integers(0, 90), st.integers(0, 90))
+def test_an_opacity_rises_from_a_quarter_is_full_and_falls(full: int, into: int, out: int) -> None:
+    stop = into + full + out
+    cue = label("x", stop=stop, fade_in=into, fade_out=out)
+    values = [cue.opacity(n) for n in range(stop)]
+    assert values[into : into + full] == [1] * full
+    rise, fall = values[: into + 1], values[into + full - 1 :][::-1]
+    for ramp in (rise, fall):
+        assert ramp[0] == (Fraction(1, 4) if len(ramp) > 1 else 1)
+        steps = {b - a for a, b in pairwise(ramp)}
+        assert len(steps) <= 1
+        assert all(step > 0 for step in steps)
+    assert cue.opacity(-1) == cue.opacity(stop) == 0
+
+
+@pytest.mark.parametrize(
+    ("hold", "fade"), [("3 s", "0.25"), ("0.5 s", "0.25"), ("0.4 s", "0.2"), ("0 s", "0")]
+)
+def test_a_fade_that_is_not_stated_fits_the_hold(hold: str, fade: str) -> None:
+    mark = milestone("frame 100", hold=Seconds.read(hold))
+    assert mark.fades_for == Fraction(fade)
+    assert cues([mark], [], LINE) == cues([replace(mark, fade=Seconds.read(fade))], [], LINE)
+    with pytest.raises(ProjectError, match=r"fade: .* half of hold"):
+        replace(mark, fade=Seconds(mark.hold / 2 + Fraction(1, 100)))
+
+
+@pytest.mark.parametrize("frames", range(1, 12))
+def test_however_short_a_label_it_is_full_on_some_frame(frames: int) -> None:
+    for fade in (None, Seconds(frames, 50)):
+        [cue] = cues([milestone("frame 9", hold=Seconds(frames, 25), fade=fade)], [], LINE)
+        opacities = [cue.opacity(n) for n in range(9, 9 + frames)]
+        assert max(opacities) == 1
+        assert min(opacities) >= Fraction(1, 4)
+        assert opacities == opacities[::-1]
+
+
+def test_line_ends_at_the_end_of_a_text_are_not_drawn() -> None:
+    block = milestone("frame 9", "two\nlines \n\n", text="{label}\n")
+    assert (block.label, block.text) == ("two\nlines ", "{label}")
+    assert Credit("\n ESA\n").text == "\n ESA"
+    [cue] = cues([block], [], LINE)
+    assert cue.text == place_milestones([block], LINE)[0].text == "two\nlines "
+    for empty in ("\n", " \n\n"):
+        with pytest.raises(ProjectError, match="label: it is empty"):
+            milestone("frame 9", empty)
+        with pytest.raises(ProjectError, match="the credit is empty"):
+            Credit(empty)
 
 
 def test_a_label_cut_by_the_end_of_the_clip_does_not_fade_before_it() -> None:
@@ -472,10 +533,24 @@ def test_mistakes_in_templates_say_what_to_write(text: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("speed", "text"),
-    [("15.3", "15.3x"), ("15.25", "15.3x"), ("8", "8x"), ("7.96", "8x"), ("86400.5", "86401x")],
-)
+    [
+        ("15.3", "15.3x"), ("15.25", "15.3x"), ("8", "8.0x"), ("7.96", "8.0x"),
+        ("86400.5", "86401x"), ("999.94", "999.9x"), ("999.95", "1000x"), ("0.1", "0.1x"),
+        ("0.0995", "0.1x"), ("0.0994", "0.099x"), ("0.02", "0.020x"), ("0.0235", "0.024x"),
+        ("0.00996", "0.010x"), ("0.00994", "0.0099x"), ("0.00001", "0.000010x"), ("0", "0.0x"),
+    ],
+)  # fmt: skip
 def test_speeds_are_rounded_half_up(speed: str, text: str) -> None:
-    assert write_speed(Fraction(speed)) == text
+    assert write_speed(Fraction(speed), always=True) == text
+    short = text.removesuffix("x").rstrip("0").removesuffix(".") if "." in text else text[:-1]
+    assert write_speed(Fraction(speed)) == f"{short}x"
+
+
+@given(st.fractions(Fraction(1, 10**9), 10**6))
+def test_a_written_speed_is_near_the_speed(speed: Fraction) -> None:
+    written = Fraction(write_speed(speed).removesuffix("x"))
+    bound = speed / 20 if speed < Fraction(1, 10) else Fraction(1, 20 if speed < 1000 else 2)
+    assert abs(written - speed) <= bound
 
 
 # ------------------------------------------------------------------ pixels
@@ -533,7 +608,7 @@ def test_text_is_legible_on_any_ground() -> None:
 def test_a_wrong_frame_is_refused() -> None:
     compositor = Compositor([label("x")], (960, 540))
     for frame in (black((540, 960)), black((960, 540)).astype(np.float32)):
-        with pytest.raises(ValueError, match="960x540"):
+        with pytest.raises(RenderError, match=r"frame 0: .* 960x540"):
             compositor.draw(frame, 0)
 
 
@@ -559,9 +634,57 @@ def test_the_clock_never_moves() -> None:
 
 def test_the_clock_shows_each_frames_own_instant() -> None:
     [cue] = cues([], [Clock(show=("met", "utc", "speed", "video"))], LINE)
-    assert cue.text_at(0) == "T-00:00:04\n18:14:04 UTC\n15.3x \n00:00"
-    assert cue.text_at(855) == "T+00:08:39\n18:22:47 UTC\n15.3x \n00:34"
+    assert cue.text_at(0) == "T-00:00:04\n18:14:04 UTC\n15.3x\n00:00"
+    assert cue.text_at(855) == "T+00:08:39\n18:22:47 UTC\n15.3x\n00:34"
     assert pickle.loads(pickle.dumps(cue)).text_at(855) == cue.text_at(855)
+
+
+def ramped(slow: str, fast: str) -> Timeline:
+    """A clip of ten seconds that goes from one speed to another."""
+    zero, ten = VideoTime(Fraction(0)), VideoTime(Fraction(10))
+    keys = [SpeedKey(zero, Speed.read(slow)), SpeedKey(ten, Speed.read(fast))]
+    return Timeline(eased(keys, MissionTime(Fraction(0)), ten), Rate(25), LINE.epoch)
+
+
+@pytest.mark.parametrize(
+    ("slow", "fast", "longest"),
+    [
+        ("8", "9", "9.0x"), ("8", "16", "16.0x"), ("16", "8", "16.0x"), ("0.02", "2", "0.020x"),
+        ("500", "2000", "999.9x"), ("1200", "20000", "20000x"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [Place.TOP_LEFT, Place.TOP, Place.CENTER, Place.BOTTOM_RIGHT])
+def test_a_running_speed_has_one_length_and_the_longest_is_not_filled(
+    place: Place, slow: str, fast: str, longest: str
+) -> None:
+    line = ramped(slow, fast)
+    [cue] = cues([], [Clock(show=("speed",), place=place)], line)
+    texts = [cue.text_at(n) for n in range(line.frames)]
+    assert {len(text) for text in texts} == {len(cue.widest)} == {len(longest)}
+    assert all(text == text.rstrip() for text in texts if place.across >= 0)
+    assert all(text == text.lstrip() for text in texts if place.across < 0)
+    assert any(text == text.strip() for text in texts)
+
+
+@pytest.mark.parametrize("place", [Place.TOP, Place.CENTER, Place.BOTTOM])
+def test_a_clock_in_the_middle_is_centred_and_its_digits_stand(place: Place) -> None:
+    def columns(line: Any, n: int) -> tuple[int, int]:
+        """The first and last column that a clock's letters touch, in a frame of 960."""
+        style = ClockStyle(outline=Share(0), size=Share(1, 10))
+        clock = Clock(show=("speed",), place=place, style=style)
+        frame = black((960, 540))
+        Compositor(cues([], [clock], line), (960, 540)).draw(frame, n)
+        lit = np.flatnonzero(frame.any(axis=(0, 2)))
+        return int(lit[0]), int(lit[-1])
+
+    for steady in (Fraction(153, 10), Fraction(8), Fraction(1, 50), Fraction(2000)):
+        first, last = columns(FakeTimeline(speed=steady), 10)
+        assert abs(first + last - 959) <= 12  # a letter is 32 wide; its own bearings differ
+    rising = ramped("8", "16")
+    ends = {columns(rising, n)[1] for n in range(0, rising.frames, 10)}
+    assert len(ends) == 1  # the x, and with it each digit, stays where it is
+    first, last = columns(rising, rising.frames - 1)
+    assert abs(first + last - 959) <= 12
 
 
 # ------------------------------------------------------------------ signatures
@@ -648,6 +771,7 @@ def test_layers_are_read_from_text() -> None:
         (Milestone, {"at": "T+1 s", "label": ""}, "label: it is empty"),
         (Milestone, {"at": "T+1 s", "label": "x", "text": "{labl}"}, "did you mean label"),
         (Milestone, {"at": "T+1 s", "labl": "x"}, "labl"),
+        (Milestone, {"at": "T+1 s", "label": "x", "hold": "0.4 s", "fade": "0.25 s"}, "0.2 s"),
         (Style, {"size": "60 %"}, "at most 50 %"),
         (Style, {"size": "0"}, "above 0"),
         (Style, {"size": "big"}, "write 4.5 %"),
@@ -659,6 +783,36 @@ def test_layers_are_read_from_text() -> None:
 def test_mistakes_are_refused_with_the_remedy(kind: Any, value: Any, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         read(kind, value)
+
+
+def test_a_block_of_yaml_and_a_short_hold_are_read() -> None:
+    mark = read(Milestone, {"at": "T+1 s", "label": "two\nlines\n", "hold": "0.4 s"})
+    assert (mark.label, mark.fade, mark.fades_for) == ("two\nlines", None, Fraction(1, 5))
+    assert read(LAYER, {"kind": "credit", "text": "ESA\n"}).text == "ESA"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Share.read("-1 %"),
+        lambda: Colour(0, 0, 256),
+        lambda: Colour.read("#ggg"),
+        lambda: Style(size=Share(-1, 10)),
+        lambda: Style(outline=Share(3, 5)),
+        lambda: Style(outline=Share(-1, 10)),
+        lambda: Style(padding=Share(-1, 10)),
+        lambda: Style(margin=Share(-1, 10)),
+        lambda: Clock(show=()),
+        lambda: Credit(""),
+        lambda: milestone("T+1 s", ""),
+        lambda: milestone("T+1 s", hold=Seconds(-1)),
+        lambda: milestone("T+1 s", fade=Seconds(-1)),
+        lambda: milestone("T+1 s", text="{"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_the_tree(make: Callable[[], object]) -> None:
+    with pytest.raises(ProjectError):
+        make()
 
 
 @given(st.fractions(0, 1))

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from timelapse.errors import RollError
+from timelapse.errors import PlanError, RollError, TimeError, TimelapseError
 from timelapse.simulate import roll as roll_module
 from timelapse.simulate import simulate
 from timelapse.simulate.camera import exif_block
 from timelapse.simulate.geometry import STATION_RADIUS, pad_position, view
 from timelapse.simulate.rocket import CORE_BURN_UP, Rocket
 from timelapse.simulate.roll import _capture_times, _place_faults
-from timelapse.times import MissionTime
+from timelapse.times import MissionTime, Seconds
 
 SIZE = (160, 90)
 SPAN: dict[str, Any] = {
@@ -59,6 +59,8 @@ def test_truth_is_what_was_written(roll: tuple[Path, dict[str, Any]]) -> None:
     listed = {s["file"] for s in truth["stills"]} | {d["file"] for d in truth["duplicates"]}
     assert {path.name for path in folder.iterdir()} == listed | {"truth.json"}
     assert truth["epoch"] == "2018-11-16T18:14:08Z"
+    simulator = truth["simulator"]
+    assert [simulator[key] for key in ("interval_s", "start_s", "end_s")] == [0.5, 50.0, 68.0]
 
 
 def test_same_arguments_give_the_same_bytes(
@@ -280,22 +282,29 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("wrong", "error", "message"),
     [
-        ({"size": (62, 36)}, "62x36"),
-        ({"size": (160, 91)}, "160x91: give even numbers"),
-        ({"size": (90, 160)}, "shape"),
-        ({"interval": Fraction(0)}, "interval 0 s"),
-        ({"interval": Fraction(1, 100)}, "at least 0.05 s"),
-        ({"end": MissionTime(Fraction(50))}, "is not after start"),
-        ({"end": MissionTime(Fraction(5000))}, r"T-120 s to T\+1200 s"),
-        ({"seed": -1}, "seed -1"),
-        ({"workers": 0}, "workers 0"),
+        ({"size": (62, 36)}, PlanError, "size 62x36: .* even sizes from 64x36 on"),
+        ({"size": (40, 32)}, PlanError, "size 40x32: .*; write 960x540"),
+        ({"size": (160, 91)}, PlanError, "size 160x91: .* even sizes"),
+        ({"size": (90, 160)}, PlanError, "size 90x160: .* between 1:1 and 3:1; write 960x540"),
+        ({"interval": Fraction(0)}, TimeError, "interval 0 s: .*; write 0.05 s or more"),
+        ({"interval": Seconds(0)}, TimeError, "interval 0 s: too short"),
+        ({"interval": Fraction(-5, 2)}, TimeError, "interval -2.5 s: too short"),
+        ({"interval": Seconds(1, 1000)}, TimeError, "interval 0.001 s: too short"),
+        ({"end": MissionTime(Fraction(50))}, TimeError, r"end T\+50 s: .* the start, T\+50 s"),
+        ({"start": MissionTime(Fraction(99))}, TimeError, r"end T\+68 s: .*; write a later end"),
+        ({"start": MissionTime(Fraction(-500))}, TimeError, r"start T-500 s: .* from T-120 s to"),
+        ({"end": MissionTime(Fraction(5000))}, TimeError, r"end T\+5000 s: .* to T\+1200 s; write"),
+        ({"seed": -1}, PlanError, "seed -1: it is negative; write"),
+        ({"workers": 0}, PlanError, "workers 0: .*; give at least 1"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
-    wrong: dict[str, Any], message: str, tmp_path: Path
+    wrong: dict[str, Any], error: type[TimelapseError], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(error, match=f"^{message}") as caught:
         simulate(tmp_path / "roll", **{**SPAN, **wrong})
+    assert isinstance(caught.value, ValueError)
+    assert " s s" not in str(caught.value)
     assert not (tmp_path / "roll").exists()

@@ -17,7 +17,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.errors import TextError
+from timelapse.errors import RenderError, TextError
 from timelapse.overlay.glyphs import engine, short
 from timelapse.overlay.layers import Cue
 from timelapse.overlay.style import Share
@@ -93,12 +93,14 @@ class Compositor:
         """Blends what is shown on frame `n` into `frame`, in place, over its boxes only.
 
         `frame` is uint8 (height, width, 3), RGB in display light, writeable.  Values are
-        within 1 of round(frame x (1 - a) + colour x a).
+        within 1 of round(frame x (1 - a) + colour x a).  RenderError for a frame of
+        another shape or type.
         """
         width, height = self.size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"a frame of {width}x{height} RGB bytes is needed, not {frame.shape} {frame.dtype}"
+            raise RenderError(
+                f"frame {n}: {frame.shape} of {frame.dtype} cannot be drawn into; give RGB bytes of"
+                f" {width}x{height}, the size that the compositor was made for"
             )
         for at, slot in enumerate(self._slots):
             if slot.cue.shows(n):

@@ -46,8 +46,12 @@ def font_file(name: str) -> Path:
         # as_file would delete what it unpacked from a zip; the wheel is installed unpacked.
         with as_file(files("timelapse.overlay") / "fonts" / FONTS[name]) as path:
             return path
-    path = Path(name).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(name).expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~name of no user
+        raise TextError(f"font {name!r}: cannot be looked for ({error}); write its path") from error
+    if not found:
         raise TextError(f"font {name!r}: no such file; write {', '.join(FONTS)} or a path")
     return path
 

@@ -31,7 +31,7 @@ class Cue:
 
     `text` is fixed, or a function of the frame; then `widest` is a text as large as any of them,
     and the block is kept for it, so that nothing moves while the text runs.  It fades over
-    `fade_in` frames from `start` and over `fade_out` frames up to `stop`.
+    `fade_in` frames from `start` and over `fade_out` frames up to `stop`, see `opacity`.
     """
 
     text: str | Callable[[int], str]
@@ -52,21 +52,33 @@ class Cue:
         return self.text if isinstance(self.text, str) else self.text(frame)
 
     def opacity(self, frame: int) -> Fraction:
-        """From 0 (not shown) to 1; the first of n frames that fade in has 1/(n+1), never 0."""
+        """From 0 (not shown) to 1 (full).
+
+        Frame k = 0, 1... of n frames that fade in has 1/4 + 3/4 k/n: a quarter on the first, so
+        that it is seen there at any rate, and full from frame n on.  Fading out is the same
+        backwards, a quarter on the last frame shown.
+        """
         if not self.shows(frame):
             return Fraction(0)
-        coming = Fraction(frame - self.start + 1, self.fade_in + 1)
-        going = Fraction(self.stop - frame, self.fade_out + 1)
-        return min(Fraction(1), coming, going)
+        coming = _ramp(frame - self.start, self.fade_in)
+        going = _ramp(self.stop - 1 - frame, self.fade_out)
+        return min(coming, going)
+
+
+def _ramp(at: int, frames: int) -> Fraction:
+    return Fraction(frames + 3 * at, 4 * frames) if at < frames else Fraction(1)
 
 
 # ------------------------------------------------------------------ milestones
+
+_FADE = Seconds(1, 4)
 
 
 @dataclass(frozen=True)
 class Milestone:
     """A labelled instant: shown from the frame that holds it, for `hold` of video time.
 
+    It fades in and out over `fade`: 0.25 s, or half of `hold` if that is less, where none is said.
     `text` is a template: `{label}`, `{timecode}` (also `{timecode:mm:ss:ff}`), `{met}`, `{utc}`,
     `{utc:date}`, `{speed}`, `{video}`, evaluated at the milestone's instant; the label itself is
     drawn as it is.
@@ -76,20 +88,32 @@ class Milestone:
     label: str
     text: str = "{timecode} {label}"
     hold: Seconds = field(default=Seconds(3))
-    fade: Seconds = field(default=Seconds(1, 4))
+    fade: Seconds | None = None
     place: Place = Place.BOTTOM_LEFT
     style: Style = field(default=Style())
 
     def __post_init__(self) -> None:
+        _end_lines(self, "label", "text")
         if not self.label.strip():
             raise ProjectError("label: it is empty; say what happens at this instant")
         if self.hold < 0:
             raise ProjectError(f"hold: {self.hold} is negative; write how long it is shown, 3 s")
-        if self.fade < 0 or 2 * self.fade > self.hold:
+        if self.fade is not None and not 0 <= 2 * self.fade <= self.hold:
             raise ProjectError(
                 f"fade: {self.fade} has to be from 0 s to half of hold, {Seconds(self.hold / 2)}"
             )
         Template.read(self.text)
+
+    @property
+    def fades_for(self) -> Fraction:
+        """`fade` as said, or the length that stands for it."""
+        return min(_FADE, self.hold / 2) if self.fade is None else self.fade
+
+
+def _end_lines(layer: object, *names: str) -> None:
+    """Takes the line ends off the ends of texts: YAML's `|` leaves one, which is no empty line."""
+    for name in names:
+        object.__setattr__(layer, name, getattr(layer, name).rstrip("\n"))
 
 
 @dataclass(frozen=True)
@@ -142,7 +166,8 @@ def _place(milestone: Milestone, timeline: Timeline) -> tuple[PlacedMilestone, C
     )
     if placed.shown_from == placed.shown_to:
         return placed, None
-    fade = min(timeline.rate.frames_in(milestone.fade), (stop - start) // 2)
+    # However short it is, a label is full on some frame.
+    fade = min(timeline.rate.frames_in(milestone.fades_for), (stop - start - 1) // 2)
     return placed, Cue(text, start, stop, milestone.place, milestone.style, fade, fade)
 
 
@@ -177,13 +202,18 @@ class Clock:
 
     def cues(self, timeline: Timeline) -> tuple[Cue, ...]:
         """One cue for the whole clip."""
-        face = _ClockFace(self.show, self.place, timeline)
+        face = _ClockFace(self.show, self.place, timeline, _speed_width(timeline))
         first, last = face(0), face(timeline.frames - 1)
         widest = max(first, last, key=lambda text: max(map(len, text.split("\n"))))
         return (Cue(face, 0, timeline.frames, self.place, self.style, widest=widest),)
 
 
-_SPEED_WIDTH = len("86400x")
+def _speed_width(timeline: Timeline) -> int:
+    """The length of the longest speed that a clip shows, in characters."""
+    slowest, fastest, _ = timeline.schedule.speeds
+    # The further from 1 the longer, but for the decimal that is left out from 1000 on.
+    turn = [Fraction(999)] if slowest < 1000 <= fastest else []
+    return max(len(write_speed(speed, always=True)) for speed in (slowest, fastest, *turn))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +223,7 @@ class _ClockFace:
     show: tuple[str, ...]
     place: Place
     timeline: Timeline
+    speed_width: int
 
     def __call__(self, frame: int) -> str:
         time = self.timeline.rate.time_of(frame)
@@ -203,10 +234,12 @@ class _ClockFace:
         return "\n".join(lines)
 
     def _speed(self, frame: int) -> str:
-        # The one field whose length varies: 9.9x, 15.3x, 86400x.  It is filled on the side where
-        # the text is not aligned, and always has its decimal, so that no digit jumps.
+        # The one field whose length varies: 9.9x, 15.3x, 86400x.  It always has its decimal and is
+        # filled up to the longest of the clip, so that no digit jumps: on the side where the text
+        # is not aligned; in the middle before it, where the longest, filled by nothing, is centred.
         text = write_speed(self.timeline.speed_at(frame), always=True)
-        return text.rjust(_SPEED_WIDTH) if self.place.across > 0 else text.ljust(_SPEED_WIDTH)
+        width = self.speed_width
+        return text.ljust(width) if self.place.across < 0 else text.rjust(width)
 
 
 @dataclass(frozen=True)
@@ -229,6 +262,7 @@ class Credit:
     style: CreditStyle = field(default=CreditStyle())
 
     def __post_init__(self) -> None:
+        _end_lines(self, "text")
         if not self.text.strip():
             raise ProjectError("text: the credit is empty; name the agency and the photographer")
 

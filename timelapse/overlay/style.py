@@ -158,9 +158,14 @@ class Style:
         if not 0 < self.size <= Fraction(1, 2):
             raise ProjectError(f"size: {self.size} is not above 0 and at most 50 %; write 4.5 %")
         if self.outline > Fraction(1, 2):
-            raise ProjectError(f"outline: {self.outline} of the letters' size is above 50 %")
+            raise ProjectError(
+                f"outline: {self.outline} of the letters' size is above 50 %; write 8 %"
+            )
         if self.margin >= Fraction(1, 2):
             raise ProjectError(f"margin: {self.margin} leaves no room; write less than 50 %")
+        for name in ("outline", "padding", "margin"):
+            if (share := getattr(self, name)) < 0:
+                raise ProjectError(f"{name}: {share} is negative; write none or a share above 0")
 
     def beside(self, folder: Path) -> Self:
         """The same style with its font files sought in `folder`; shipped fonts stay as they are."""

@@ -25,18 +25,28 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "speed": (),
     "video": (),
 }
+# Where rounding reaches 1000 and 0.1.
+_NO_DECIMALS, _TWO_DIGITS = Fraction(19_999, 20), Fraction(199, 2000)
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 def write_speed(speed: Fraction, always: bool = False) -> str:
-    """``15.3x``: at most one decimal, rounded half up; with `always`, 8 is ``8.0x``.
+    """``15.3x``: one decimal, rounded half up; below 0.1 two digits, ``0.023x``; from 1000 on none.
 
-    From 1000 on there are no decimals.
+    Zeros at the end of the decimals are left out: ``8x``, ``0.02x``; with `always` they stay.
     """
-    if speed >= 1000:
-        return f"{(speed + Fraction(1, 2)).__floor__()}x"
-    whole, tenths = divmod((speed * 10 + Fraction(1, 2)).__floor__(), 10)
-    return f"{whole}.{tenths}x" if tenths or always else f"{whole}x"
+    places = 0 if speed >= _NO_DECIMALS else 1
+    if 0 < speed < _TWO_DIGITS:
+        while speed * 10**places < 10:
+            places += 1
+        if speed * 10**places >= Fraction(199, 2):  # rounds up to one digit more
+            places -= 1
+    ticks = (speed * 10**places + Fraction(1, 2)).__floor__()
+    whole, part = divmod(ticks, 10**places)
+    decimals = f"{part:0{places}d}" if places else ""
+    if not always:
+        decimals = decimals.rstrip("0")
+    return f"{whole}.{decimals}x" if decimals else f"{whole}x"
 
 
 @dataclass(frozen=True)

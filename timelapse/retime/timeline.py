@@ -15,7 +15,7 @@ from timelapse.written import Context
 class Timeline:
     """A schedule, a rate and a mission epoch; all conversions between the clocks are here.
 
-    `timecode` and `still` are what reading a written time may need (see `times.Context`).
+    `timecode` and `still` are what reading a written time may need (see `written.Context`).
     """
 
     schedule: Schedule

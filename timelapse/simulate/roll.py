@@ -17,17 +17,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from timelapse.errors import RollError
+from timelapse.errors import PlanError, RollError, TimeError
 from timelapse.simulate import rocket
 from timelapse.simulate.camera import Camera, HotPixels, exif_block, rng_for
 from timelapse.simulate.geometry import FOCAL_LENGTH_MM, MOONSET, STATION_HEIGHT, view
-from timelapse.times import CaptureTime, MissionTime
+from timelapse.times import CaptureTime, MissionTime, write_number
 
 VERSION = 1
 EPOCH = datetime(2018, 11, 16, 18, 14, 8, tzinfo=UTC)
 CLOCK_ERROR = Fraction(13)  # s that the camera's clock is fast
 FIRST_NUMBER = 9990  # so that a roll of more than ten stills goes from four digits to five
 EARLIEST, LATEST = Fraction(-120), Fraction(1200)  # what the scene was built for
+SHORTEST = Fraction(1, 20)  # s between stills
 SMALLEST = (64, 36)
 _TRUTH = "truth.json"
 _MADE_BY = "timelapse.simulate"
@@ -90,9 +91,10 @@ def simulate(
     stills written and planned.
 
     A roll that was simulated before is replaced; any other still in the folder is left alone and
-    raises `RollError`, as does a folder or disk that cannot be written. Arguments that make no
-    sense raise `ValueError`. The new processes import the caller's main module, as always with
-    `multiprocessing`: a script has to call this under `if __name__ == "__main__":`.
+    raises `RollError`, as does a folder or disk that cannot be written. An interval or a time that
+    makes no sense raises `TimeError`, any other such argument `PlanError`. The new processes import
+    the caller's main module, as always with `multiprocessing`: a script has to call this under
+    `if __name__ == "__main__":`.
 
     Truth: `rocket` is the pixel (x, y) of the rocket, after its separation of Progress, with
     (0, 0) the centre of the top left pixel; null where it is out of the picture or behind the
@@ -109,9 +111,9 @@ def simulate(
         "version": VERSION,
         "seed": seed,
         "size": list(size),
-        "interval_s": str(interval),
-        "start_s": str(start.seconds),
-        "end_s": str(end.seconds),
+        "interval_s": float(interval),
+        "start_s": float(start.seconds),
+        "end_s": float(end.seconds),
     }
     _clear(folder)
     try:
@@ -137,21 +139,39 @@ def _check(
 ) -> None:
     width, height = size
     if width < SMALLEST[0] or height < SMALLEST[1] or width % 2 or height % 2:
-        raise ValueError(f"size {width}x{height}: give even numbers, at least 64x36")
+        raise PlanError(
+            f"size {width}x{height}: the simulated camera takes even sizes from "
+            f"{SMALLEST[0]}x{SMALLEST[1]} on; write 960x540"
+        )
     if not 1 <= Fraction(width, height) <= 3:
-        raise ValueError(f"size {width}x{height}: give a shape between 1:1 and 3:1")
-    if interval <= 0:
-        raise ValueError(f"interval {interval} s: give a time above 0")
-    if interval < Fraction(1, 20):
-        raise ValueError(f"interval {interval} s: EXIF holds hundredths; give at least 0.05 s")
-    if end.seconds <= start.seconds:
-        raise ValueError(f"end {end} is not after start {start}")
-    if start.seconds < EARLIEST or end.seconds > LATEST:
-        raise ValueError(f"{start} to {end}: the simulated pass lasts from T-120 s to T+1200 s")
+        raise PlanError(
+            f"size {width}x{height}: the simulated scene fills shapes between 1:1 and 3:1; "
+            "write 960x540"
+        )
+    if interval < SHORTEST:
+        # A length of time says its unit itself, a plain fraction does not.
+        raise TimeError(
+            f"interval {write_number(Fraction(interval))} s: too short for the simulated camera, "
+            "whose EXIF times are in hundredths of a second; "
+            f"write {write_number(SHORTEST)} s or more"
+        )
+    for name, time in (("start", start), ("end", end)):
+        if not EARLIEST <= time.seconds <= LATEST:
+            raise TimeError(
+                f"{name} {time}: the simulated pass lasts from {MissionTime(EARLIEST)} to "
+                f"{MissionTime(LATEST)}; write a time within it"
+            )
+    if end <= start:
+        raise TimeError(
+            f"end {end}: it is not after the start, {start}; write a later end or an earlier start"
+        )
     if seed < 0:
-        raise ValueError(f"seed {seed}: give a whole number from 0")
+        raise PlanError(f"seed {seed}: it is negative; write a whole number from 0 on")
     if workers is not None and workers < 1:
-        raise ValueError(f"workers {workers}: give at least 1, or None for one for each core")
+        raise PlanError(
+            f"workers {workers}: no process is left to take stills; give at least 1, or None for "
+            "one for each core"
+        )
 
 
 def _capture_times(seed: int, interval: Fraction, start: Fraction, end: Fraction) -> list[Fraction]:
