@@ -15,15 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from timelapse.errors import RollError, StillError, TimeError
-from timelapse.ingest import Clocks, Reader, Roll, Status, TimeSource, decode, natural, scan
-from timelapse.times import CaptureTime, Seconds
+from timelapse.errors import RollError, StillError
+from timelapse.ingest import Reader, Roll, Status, decode, natural, scan
 
 MakeRoll = Callable[..., GrayRoll]
 
 
 def by_name(roll: Roll) -> dict[str, tuple[str, str]]:
     return {Path(e.path).name: (str(e.status), e.reason) for e in roll.ledger}
+
+
+def warned(roll: Roll, *words: str) -> bool:
+    """Whether one warning holds all of the words."""
+    return any(all(word in warning for word in words) for warning in roll.warnings)
 
 
 def seconds(roll: Roll) -> list[Fraction]:
@@ -141,6 +145,20 @@ def test_what_is_no_roll(tmp_path: Path, name: str, message: str) -> None:
         scan(tmp_path / name)
 
 
+def test_an_error_names_the_roll_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(RollError) as caught:
+        scan(tmp_path / "bad.zip")
+    assert str(caught.value).count("bad.zip: ") == 1
+
+
+@pytest.mark.parametrize("text", ["a\n\nb\tc\r\n", "\ufeffähnlich", "Größe: ü", "ab"])
+def test_text_is_told_as_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.jpg").write_text(text, encoding="utf-8")
+    with pytest.raises(RollError, match=r"not a picture \(text\)"):
+        scan(tmp_path)
+
+
 def test_names_are_ordered_as_numbers() -> None:
     names = ["s10.jpg", "s9.jpg", "S1.jpg", "s9a.jpg", "t.jpg", "10.jpg", "9.jpg"]
     assert sorted(names, key=natural) == [
@@ -151,105 +169,6 @@ def test_names_are_ordered_as_numbers() -> None:
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_any_names_can_be_ordered(names: list[str]) -> None:
     assert len(sorted(names, key=natural)) == len(names)
-
-
-# ------------------------------------------------------------------ capture times
-
-
-def test_names_do_not_decide_the_order(tmp_path: Path) -> None:
-    order = [3, 1, 4, 0, 2]
-    for number, second in enumerate(order):
-        write_still(tmp_path / f"{number}.jpg", np.zeros((48, 64, 3), np.uint8), EPOCH + second)
-    assert [still.name for still in scan(tmp_path).stills] == [
-        f"{order.index(second)}.jpg" for second in range(5)
-    ]
-
-
-def test_clocks_are_corrected_by_camera_and_by_name(tmp_path: Path) -> None:
-    gray = np.zeros((48, 64, 3), np.uint8)
-    write_still(tmp_path / "a.jpg", gray, EPOCH + 13, model="NIKON D5")
-    write_still(tmp_path / "b.jpg", gray, EPOCH + 1, model="NIKON D4")
-    write_still(tmp_path / "c.jpg", gray, EPOCH + 2, model="NIKON D4")
-    clocks = Clocks({"NIKON D5": Fraction(-13), "c*": Fraction(1, 2)})
-    assert seconds(scan(tmp_path, clocks)) == [0, 1, Fraction(5, 2)]
-    everything = Clocks({"*": Fraction(-13)}, zone=Seconds(3600))
-    assert min(seconds(scan(tmp_path, everything))) == 1 - 13 - 3600
-
-
-def test_an_offset_in_the_still_beats_the_stated_one(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    inner = exif.get_ifd(0x8769)
-    inner[0x9003], inner[0x9011], inner[0x9010] = "2018:11:16 20:14:08", "+02:00", "+09:00"
-    Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", exif=exif)
-    assert scan(tmp_path, Clocks(zone=Seconds(-3600))).first == EPOCH
-
-
-def test_the_day_of_the_resave_is_not_believed(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0132] = "2019:01:02 03:04:05"
-    Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", exif=exif)
-    found = scan(tmp_path)
-    assert found.order is TimeSource.MTIME
-    assert any("modification times" in warning for warning in found.warnings)
-
-
-@pytest.mark.parametrize(
-    ("name", "time"),
-    [
-        ("IMG_20181116_181408.jpg", EPOCH),
-        ("2018-11-16 18.14.08.jpg", EPOCH),
-        ("PXL_20181116_181408250.jpg", EPOCH + Fraction(1, 4)),
-        ("StationA__2018-11-16__18-14-08(1).jpg", EPOCH),
-        ("2018-11-16T18-14-08.5_iss.jpg", EPOCH + Fraction(1, 2)),
-    ],
-)
-def test_times_in_names(tmp_path: Path, name: str, time: CaptureTime) -> None:
-    Image.new("RGB", (64, 48)).save(tmp_path / name)
-    found = scan(tmp_path)
-    assert (found.order, found.first) == (TimeSource.FILENAME, time)
-
-
-def test_a_stated_interval_leaves_room_for_what_is_missing(tmp_path: Path) -> None:
-    for number in (1, 2, 4, 5, 7):
-        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / f"frame_{number:04d}.png")
-    (tmp_path / "frame_0005.png").write_bytes(b"")
-    found = scan(tmp_path, Clocks(interval=Fraction(2), start=EPOCH))
-    assert found.order is TimeSource.INTERVAL
-    assert seconds(found) == [0, 2, 6, 12]
-
-
-def test_equal_stills_of_a_dark_scene_are_not_copies(tmp_path: Path) -> None:
-    for number in range(4):
-        Image.new("RGB", (64, 48)).save(tmp_path / f"frame_{number}.png")
-    assert len(scan(tmp_path, Clocks(interval=Fraction(1))).stills) == 4
-
-
-def test_an_interval_is_needed_where_it_is_asked_for(tmp_path: Path) -> None:
-    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
-    with pytest.raises(TimeError, match=r"roll\.interval"):
-        scan(tmp_path, Clocks(only=TimeSource.INTERVAL))
-
-
-def test_stills_of_one_second_are_spread_over_it(tmp_path: Path) -> None:
-    for number in range(9, 12):
-        exif = Image.Exif()
-        exif.get_ifd(0x8769)[0x9003] = "2018:11:16 18:14:08"
-        pixels = Image.new("RGB", (64, 48), (number * 9, 0, 0))
-        pixels.save(tmp_path / f"DSC_{number}.jpg", exif=exif)
-    found = scan(tmp_path)
-    assert [still.name for still in found.stills] == ["DSC_9.jpg", "DSC_10.jpg", "DSC_11.jpg"]
-    assert seconds(found) == [0, Fraction(1, 3), Fraction(2, 3)]
-    assert "2 of 3 in one second" in by_name(found)["DSC_10.jpg"][1]
-    assert any("3 stills share a second" in warning for warning in found.warnings)
-
-
-def test_a_still_without_a_time_among_others_is_left_out_loudly(gray_roll: MakeRoll) -> None:
-    roll = gray_roll([Fraction(n) for n in range(5)], ending=".jpg")
-    Image.new("RGB", (64, 48)).save(roll.folder / "ISS057-E-9999.jpg")
-    found = scan(roll.folder)
-    assert seconds(found) == roll.times
-    assert by_name(found)["ISS057-E-9999.jpg"][0] == "excluded"
-    assert any("without a capture time" in warning for warning in found.warnings)
 
 
 # ------------------------------------------------------------------ sizes and orientations

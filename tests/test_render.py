@@ -316,24 +316,6 @@ def test_sizes_and_shapes_fill_the_frame(tmp_path: Path) -> None:
         assert any("black bars" in note for note in job.warnings) == (fit == "pad")
 
 
-def test_seneca_keeps_its_real_gaps(shared: Path) -> None:
-    job = job_of(
-        shared / "odm_seneca", ("schedule.speed", "8"), ("output.size", "160x120"),
-        ("retime.blend", "nearest"),
-    )  # fmt: skip
-    times = [float(s.captured - job.plan.roll.first) for s in job.plan.roll.stills]
-    made = [frame.copy() for frame in frames(job)]
-    assert len(made) == job.plan.frames == -(-int((times[-1] + 5) * 25) // 8)
-    shown = {}
-    for index in (0, 12, 24):
-        frame = job.plan.timeline.frame_of(job.plan.roll.stills[index].captured)
-        alone = frames(job_of(shared / "odm_seneca", ("schedule.speed", "8"), ("output.size",
-            "160x120"), ("retime.blend", "nearest")), frame + 1, frame + 2)  # fmt: skip
-        shown[index] = np.abs(next(alone).astype(int) - made[frame + 1]).max()
-        assert job.plan.taps.row(frame + 1)[0].tolist() == [index]
-    assert shown == {0: 0, 12: 0, 24: 0}
-
-
 @pytest.mark.skipif(os.name != "posix", reason="reads the peak memory of a process from the system")
 def test_memory_does_not_grow_with_the_roll(gray_roll: MakeRoll, tmp_path: Path) -> None:
     code = (

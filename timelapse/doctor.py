@@ -20,6 +20,7 @@ _PACKAGES = (
     "pillow",
     "simplejpeg",
     "tifffile",
+    "imagecodecs",
     "pydantic",
     "ruamel.yaml",
     "imageio",

@@ -49,5 +49,6 @@ class Notation(ABC):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean label?"` where one of the known words is near, else an empty string."""
-    near = difflib.get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    spelled = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    return f"; did you mean {spelled[near[0]]}?" if near else ""

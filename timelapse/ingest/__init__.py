@@ -1,9 +1,10 @@
 """Ingest: files become a Roll.  The only readers of EXIF and of picture files."""
 
-from timelapse.ingest.decode import Pixels, decode
-from timelapse.ingest.find import Reader, chunks
-from timelapse.ingest.scan import Clocks, natural, scan
-from timelapse.ingest.still import File, Gap, LedgerEntry, Roll, Status, Still, TimeSource
+from timelapse.ingest.decode import decode
+from timelapse.ingest.find import Reader, chunks, natural
+from timelapse.ingest.scan import scan
+from timelapse.ingest.still import File, Gap, LedgerEntry, Pixels, Roll, Status, Still, TimeSource
+from timelapse.ingest.timing import Clocks
 
 __all__ = [
     "Clocks",

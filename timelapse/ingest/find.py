@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -16,7 +18,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from timelapse.errors import RollError, StillError
-from timelapse.ingest.still import File
+from timelapse.ingest.still import File, LedgerEntry, Status
 
 #: No still is this large; a zip member that claims to be is a bomb or a mistake.
 MAX_BYTES = 1 << 30
@@ -25,8 +27,39 @@ LIST_ENDINGS = (".txt", ".lst", ".list")
 READ_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 
 
-def find(roll: str | os.PathLike[str]) -> tuple[list[File], list[tuple[str, str]]]:
-    """Every file of a roll in order of name, and what was left out: (path, reason).
+@dataclass
+class Finds:
+    """What a roll holds: `files` to be read, and `left_out` for the ledger.
+
+    `absent` are those of the latter that belong to the roll but cannot be had: named by a list
+    and missing, encrypted, dangling links.  A roll timed by its interval keeps their places.
+    """
+
+    files: list[File] = field(default_factory=list)
+    left_out: list[LedgerEntry] = field(default_factory=list)
+    absent: list[File] = field(default_factory=list)
+
+    def leave_out(self, path: str, reason: str) -> None:
+        self.left_out.append(LedgerEntry(path, Status.EXCLUDED, reason))
+
+    def miss(self, file: File, reason: str, listed: bool) -> None:
+        self.left_out.append(LedgerEntry(str(file), Status.UNREADABLE, reason))
+        if listed or file.promises_picture:
+            self.absent.append(file)
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key that takes runs of digits as numbers: still 9999 before still 10000."""
+    key = []
+    for at, part in enumerate(re.split(r"(\d+)", text.casefold())):
+        # by length, then digits: what int() says, but for any number of digits
+        digits = part.lstrip("0") if at % 2 else ""
+        key.append((0, len(digits), digits) if at % 2 else (1, 0, part))
+    return key
+
+
+def find(roll: str | os.PathLike[str]) -> Finds:
+    """Every file of a roll in order of name, and what was left out.
 
     A folder gives its files (sub-folders are named among what was left out, not entered); a glob
     may hold ``**``; a list (.txt, .lst, .list) has a path a line, relative to the list, with #
@@ -43,6 +76,8 @@ def find(roll: str | os.PathLike[str]) -> tuple[list[File], list[tuple[str, str]
             if path.suffix.lower() in LIST_ENDINGS:
                 return _from_paths(_read_list(path), listed=True)
             return _from_paths([path], listed=True)
+    except RollError:  # an OSError, but one that names the path already
+        raise
     except OSError as error:
         raise RollError(f"{text}: {error.strerror or error}") from error
     if glob.has_magic(text):
@@ -63,43 +98,57 @@ def _read_list(path: Path) -> list[Path]:
     return [path.parent / line for line in named if line and not line.startswith("#")]
 
 
-def _from_paths(paths: list[Path], listed: bool) -> tuple[list[File], list[tuple[str, str]]]:
-    files, left_out = [], []
+def _from_paths(paths: list[Path], listed: bool) -> Finds:
+    finds = Finds()
     for path in paths:
+        hidden = path.name.startswith(".") and not listed
         try:
             info = path.stat()
-        except OSError as error:
-            left_out.append((str(path), f"cannot be read: {error.strerror}"))
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in a listed path
+            if hidden:
+                finds.leave_out(str(path), "a hidden file")
+            else:
+                finds.miss(File(str(path), 0, 0), _why_not(path, error), listed)
             continue
         if stat.S_ISDIR(info.st_mode):
-            left_out.append((str(path), "a folder, not entered; a glob such as **/*.JPG does"))
+            finds.leave_out(str(path), "a folder, not entered; a glob such as **/*.JPG does")
         elif not stat.S_ISREG(info.st_mode):
-            left_out.append((str(path), "not a regular file"))
-        elif path.name.startswith(".") and not listed:
-            left_out.append((str(path), "a hidden file"))
+            finds.leave_out(str(path), "not a regular file")
+        elif hidden:
+            finds.leave_out(str(path), "a hidden file")
         else:
-            files.append(File(str(path), info.st_size, info.st_mtime_ns))
-    return files, left_out
+            finds.files.append(File(str(path), info.st_size, info.st_mtime_ns))
+    return finds
 
 
-def _from_zip(path: Path) -> tuple[list[File], list[tuple[str, str]]]:
+def _why_not(path: Path, error: Exception) -> str:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"cannot be read: {_reason(error)}"
+    dangling = path.is_symlink()
+    return "missing: a link to what is not there" if dangling else "missing: there is no such file"
+
+
+def _from_zip(path: Path) -> Finds:
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(archive.infolist(), key=lambda member: member.filename)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise RollError(f"{path}: not a zip archive that can be read ({error})") from error
-    files, left_out = [], []
+    finds = Finds()
     for member in members:
         if member.is_dir():
             continue
         name = PurePosixPath(member.filename).name
-        if member.flag_bits & 1:
-            left_out.append((f"{path}:{member.filename}", "encrypted"))
-        elif name.startswith(".") or member.filename.startswith("__MACOSX/"):
-            left_out.append((f"{path}:{member.filename}", "a hidden file"))
+        file = File(member.filename, member.file_size, _zip_mtime(member), str(path))
+        if name.startswith(".") or member.filename.startswith("__MACOSX/"):
+            finds.leave_out(str(file), "a hidden file")
+        elif member.flag_bits & 1 and file.promises_picture:
+            finds.miss(file, "encrypted", listed=False)
+        elif member.flag_bits & 1:
+            finds.leave_out(str(file), "encrypted")
         else:
-            files.append(File(member.filename, member.file_size, _zip_mtime(member), str(path)))
-    return files, left_out
+            finds.files.append(file)
+    return finds
 
 
 def _zip_mtime(member: zipfile.ZipInfo) -> int:
@@ -158,7 +207,24 @@ class Reader:
 
 
 def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """What an error says, on one line; its kind where it says nothing."""
+    said = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return said[:200] or type(error).__name__
+
+
+@contextmanager
+def refusing(name: str, what: str) -> Iterator[None]:
+    """Whatever a library raises of a file becomes a StillError with the reason.
+
+    Damaged files bring out errors of every kind, struct.error, ZeroDivisionError and MemoryError
+    among them; none may stop a scan or a render, so here alone all are caught.
+    """
+    try:
+        yield
+    except StillError:
+        raise
+    except Exception as error:
+        raise StillError(name, f"{what}: {_reason(error)}") from error
 
 
 def chunks(stream: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:

@@ -12,8 +12,18 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
 
+from numpy.typing import NDArray
+
 from timelapse.errors import TimeError
 from timelapse.times import CaptureTime
+
+Pixels = NDArray[Any]
+
+#: Pictures of more pixels than this are refused: 1.2 GB as RGB.
+MAX_PIXELS = 400_000_000
+#: Endings that promise a picture: such a file that holds none is unreadable, not merely excluded.
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff")
+CUT_SHORT = "cut short: the file ends before the picture does"
 
 
 class TimeSource(StrEnum):
@@ -47,6 +57,11 @@ class File:
     @property
     def name(self) -> str:
         return PurePath(self.path).name
+
+    @property
+    def promises_picture(self) -> bool:
+        """Whether the name says that this is a picture of a kind that can be read."""
+        return PurePath(self.path).suffix.lower() in PICTURE_ENDINGS
 
     def __str__(self) -> str:
         return f"{self.archive}:{self.path}" if self.archive else self.path
