@@ -371,10 +371,9 @@ def progress_ms10(
 ) -> None:
     """The Progress MS-10 launch as a camera in the Cupola would have taken it, with its truth."""
     talk = Talk(quiet)
-    width_height = size or ("480x270" if quick else "960x540")
-    _sample(
-        folder, width_height, interval or ("2 s" if quick else "0.5 s"), (start, end), seed, talk
-    )
+    usual_size, usual_interval = ("480x270", "2 s") if quick else ("960x540", "0.5 s")
+    _sample(folder, size or usual_size, interval or usual_interval, (start, end), seed, talk)
+    talk.say(f"{folder}: a roll of the Progress MS-10 launch; truth.json says what is in it")
 
 
 def _sample(
@@ -407,7 +406,6 @@ def _sample(
             )
         except (TimeError, PlanError) as error:
             raise click.BadParameter(str(error)) from None
-    talk.say(f"{folder}: a roll of the Progress MS-10 launch; truth.json says what is in it")
 
 
 @main.command()
