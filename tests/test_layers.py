@@ -28,7 +28,7 @@ STOREYS = [
     ["render"],
     ["yamlfile"],
     ["project"],
-    ["simulate", "tables", "starter", "doctor", "talk"],
+    ["simulate", "tables", "starter", "doctor", "talk", "options"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from fractions import Fraction
 from glob import has_magic
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,16 @@ from timelapse.errors import (
     RollError,
     TimeError,
     TimelapseError,
+)
+from timelapse.options import (
+    LENGTH,
+    MISSION,
+    SIZE,
+    json_option,
+    quiet_option,
+    set_option,
+    settings_of,
+    strict_option,
 )
 from timelapse.talk import Talk
 
@@ -67,28 +78,6 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """Stills taken at intervals become a retimed, labelled clip that knows when each was taken."""
     signal.signal(signal.SIGTERM, _terminate)
-
-
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Data as JSON on stdout.")
-strict_option = click.option("--strict", is_flag=True, help="Exit with 1 where there are warnings.")
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a value of the project, such as output.crf=20; may be repeated.",
-)
-
-
-def _settings(pairs: tuple[str, ...]) -> list[tuple[str, str | None, str]]:
-    made: list[tuple[str, str | None, str]] = []
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise click.BadParameter(f"{pair!r}: write KEY=VALUE, such as output.crf=20")
-        made.append((key.strip(), value, f"--set {key.strip()}"))
-    return made
 
 
 def _is_project(source: str) -> bool:
@@ -149,7 +138,7 @@ def scan(
 ) -> None:
     """What was found in ROLL (a folder, glob, list or zip): order, interval, gaps, ledger."""
     talk = Talk(quiet)
-    found = _scanned(_load(roll, [*_any_speed(roll), *_settings(settings)]), talk)
+    found = _scanned(_load(roll, [*_any_speed(roll), *settings_of(settings)]), talk)
     if as_json:
         _print_json(found.as_json())
     else:
@@ -204,7 +193,7 @@ def plan(
     from timelapse.report import plan_json
 
     talk = Talk(quiet)
-    job = _job(project, _settings(settings), talk)
+    job = _job(project, settings_of(settings), talk)
     job.compositor()
     data = plan_json(job)
     if as_json:
@@ -231,7 +220,7 @@ def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bo
     from timelapse.written import Instant
 
     talk = Talk(quiet)
-    job, findings = _job(project, _settings(settings), talk), Findings()
+    job, findings = _job(project, settings_of(settings), talk), Findings()
     check_target(out, PICTURE_ENDINGS, job.plan.roll)
     reading = Instant.read(at).resolve(job.plan.timeline.context)
     talk.warn(job.warnings)
@@ -287,7 +276,7 @@ def render(
     )
     given += [(key, value, origin) for key, value, origin in options if value is not None]
     talk = Talk(quiet)
-    job = _job(source, [*given, *_settings(settings)], talk)
+    job = _job(source, [*given, *settings_of(settings)], talk)
     target = out or Path(_stem(source) + ".mp4")
     report = _render(job, target, workers, talk)
     if as_json:
@@ -352,58 +341,28 @@ def sample() -> None:
 
 @sample.command("progress-ms10")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--size", default=None, metavar="WxH", help="960x540 if not given.")
-@click.option("--interval", default=None, metavar="S", help="0.5 s if not given.")
-@click.option("--start", default="T-10 s", show_default=True, metavar="T")
-@click.option("--end", default="T+1000 s", show_default=True, metavar="T")
+@click.option("--size", type=SIZE, help="960x540 if not given.")
+@click.option("--interval", type=LENGTH, help="0.5 s if not given.")
+@click.option("--start", type=MISSION, default="T-10 s", show_default=True)
+@click.option("--end", type=MISSION, default="T+1000 s", show_default=True)
 @click.option("--seed", type=int, default=10, show_default=True)
 @click.option("--quick", is_flag=True, help="Small and sparse: 480x270, a still every 2 s.")
 @quiet_option
-def progress_ms10(
-    folder: Path,
-    size: str | None,
-    interval: str | None,
-    start: str,
-    end: str,
-    seed: int,
-    quick: bool,
-    quiet: bool,
-) -> None:
+def progress_ms10(folder: Path, quick: bool, quiet: bool, **options: Any) -> None:
     """The Progress MS-10 launch as a camera in the Cupola would have taken it, with its truth."""
+    usual = {"size": (480, 270), "interval": Fraction(2)} if quick else {}
+    given = {name: value for name, value in options.items() if value is not None}
     talk = Talk(quiet)
-    usual_size, usual_interval = ("480x270", "2 s") if quick else ("960x540", "0.5 s")
-    _sample(folder, size or usual_size, interval or usual_interval, (start, end), seed, talk)
+    _simulate(talk, folder, **usual | given)
     talk.say(f"{folder}: a roll of the Progress MS-10 launch; truth.json says what is in it")
 
 
-def _sample(
-    folder: Path, size: str, interval: str, span: tuple[str, str], seed: int, talk: Talk
-) -> None:
-    from timelapse.grade import Size
+def _simulate(talk: Talk, folder: Path, **options: Any) -> None:
     from timelapse.simulate import simulate
-    from timelapse.times import MissionTime, Rate, Seconds
-    from timelapse.written import Context, Instant
 
-    times = [Instant.read(text).resolve(Context(Rate(25))).time for text in span]
-    begin, end = (time if isinstance(time, MissionTime) else None for time in times)
-    if begin is None or end is None:
-        raise click.BadParameter("--start and --end are mission times, such as T-10 s")
-    try:
-        wanted = Size.read(size)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    length = Seconds.read(interval)
     with talk.progress("taking stills") as tick:
         try:
-            simulate(
-                folder,
-                size=(wanted.width, wanted.height),
-                interval=length,
-                start=begin,
-                end=end,
-                seed=seed,
-                progress=tick,
-            )
+            simulate(folder, progress=tick, **options)
         except (TimeError, PlanError) as error:
             raise click.BadParameter(str(error)) from None
 
@@ -425,7 +384,7 @@ def demo(out: Path, stills: Path | None, as_json: bool, quiet: bool) -> None:
     talk = Talk(quiet)
     with TemporaryDirectory(prefix="timelapse-") as scratch:
         folder = stills or Path(scratch) / "progress-ms10"
-        _sample(folder, "960x540", "1 s", ("T-10 s", "T+1000 s"), 10, talk)
+        _simulate(talk, folder, interval=Fraction(1))
         where = json.dumps(str(folder.resolve()))
         job = _job(str(demo_project()), [("roll.stills", where, "demo")], talk)
         report = _render(job, out, os.cpu_count() or 1, talk)
