@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import GrayRoll
 from PIL import Image
+from test_film import decoded_gray
 
 from timelapse.cli import main
 from timelapse.project import load
@@ -65,6 +66,40 @@ def test_strict_makes_warnings_fail(gray_roll: Callable[..., GrayRoll]) -> None:
     run("scan", SAMPLE, "--strict", expect=1)
     roll = gray_roll([Fraction(n) for n in range(5)], ending=".JPG")
     run("scan", roll.folder, "--strict", "--set", "roll.utc_offset=Z")
+
+
+def test_faults_in_a_roll_leave_its_timing_alone(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path
+) -> None:
+    times = [Fraction(n, 2) for n in range(40)]
+    whole = gray_roll(times, ending=".JPG", folder="whole")
+    faulty = gray_roll(times, ending=".JPG", folder="faulty").folder
+    names = [f"ISS057-E-{9990 + n}.JPG" for n in range(40)]
+    (faulty / names[5]).unlink()
+    (faulty / names[11]).write_bytes(b"")
+    data_17 = (faulty / names[17]).read_bytes()
+    (faulty / names[17]).write_bytes(data_17[: len(data_17) * 3 // 5])
+    shutil.copy(faulty / names[20], faulty / "ISS057-E-10010 (1).JPG")
+    (faulty / names[30]).write_text("a text file, whatever its name says")
+
+    options = ("--speed", "2.5", "--set", "roll.utc_offset=Z", "--set", "retime.blend=nearest")
+    films = []
+    for folder in (whole.folder, faulty):
+        out = tmp_path / f"{folder.name}.mp4"
+        done = data("render", folder, "-o", out, *options)
+        assert (done["frames"], done["duration_s"]) == (200, 8.0)
+        assert bool(done["warnings"]) == (folder == faulty)
+        films.append(decoded_gray(out))
+    run("render", whole.folder, "-o", tmp_path / "x.mp4", *options, "--strict")
+    run("render", faulty, "-o", tmp_path / "x.mp4", *options, "--strict", expect=1)
+    assert len(data("scan", faulty)["ledger"]) == 40
+
+    # five frames a still; a lost one is shown by its neighbours, all others stand where they stood
+    nearest = np.round(np.arange(200) / 5 + 1e-9).astype(int).clip(0, 39)
+    unchanged = ~np.isin(nearest, [5, 11, 17, 30])
+    assert unchanged.sum() == 180
+    assert np.abs(films[0] - films[1])[unchanged].max() < 2
+    assert (np.abs(films[0] - films[1])[~unchanged] > 5).any()
 
 
 def test_plan_has_the_promised_keys() -> None:
