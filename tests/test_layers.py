@@ -27,6 +27,7 @@ STOREYS = [
     ["report"],
     ["render"],
     ["yamlfile"],
+    ["mistakes"],
     ["project"],
     ["simulate", "tables", "starter", "doctor", "talk", "options"],
     ["cli"],

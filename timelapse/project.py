@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from glob import escape, has_magic
@@ -20,7 +19,6 @@ from typing import (
     Union,
     cast,
     get_args,
-    get_origin,
     get_type_hints,
 )
 
@@ -39,7 +37,7 @@ from timelapse.deliver import H264, Format
 from timelapse.errors import PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
 from timelapse.ingest import Clocks, Roll, TimeSource, natural, scan
-from timelapse.notation import did_you_mean
+from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.render import Job
 from timelapse.retime import (
@@ -62,7 +60,7 @@ from timelapse.times import (
     read_utc_offset,
 )
 from timelapse.written import Context, Instant
-from timelapse.yamlfile import Document, dotted, put, read_yaml
+from timelapse.yamlfile import Document, put, read_yaml
 
 
 class UtcOffset(Seconds):
@@ -76,13 +74,6 @@ class UtcOffset(Seconds):
 
 
 _PACES = ("speed", "duration", "speeds")
-#: pydantic's kinds of mistakes that need plainer words than its own.
-_PLAIN_WORDS = {
-    "int_parsing": "a whole number is wanted",
-    "int_from_float": "a whole number is wanted",
-    "string_type": "text is wanted (in quotes, where it holds a colon)",
-    "bool_parsing": "true or false is wanted",
-}
 _Placed = Callable[..., AbstractContextManager[None]]
 
 
@@ -279,7 +270,7 @@ class Project(_Section):
             yield
         except (TimeError, PlanError, ProjectError) as error:
             kind = type(error) if isinstance(error, ProjectError) else ProjectError
-            raise kind(_line(self._document.place(path), path, str(error))) from error
+            raise kind(line(self._document.place(path), path, str(error))) from error
 
     def _rooted(self, layer: Any) -> Any:
         """A layer whose font files are sought beside the project file."""
@@ -325,7 +316,7 @@ def load(
     try:
         project = Project.model_validate(document.data)
     except ValidationError as error:
-        lines = dict.fromkeys(_explain(mistake, document) for mistake in error.errors())
+        lines = dict.fromkeys(explain(mistake, document, Project) for mistake in error.errors())
         raise ProjectError("\n".join(sorted(lines, key=natural))) from None
     project._base, project._document = base, document
     return project
@@ -344,82 +335,6 @@ def _make_way(document: Document, path: str) -> None:
         with suppress(TimeError):
             if Instant.read(schedule["to"]).on_video_clock:
                 del schedule["to"]
-
-
-# ------------------------------------------------------------------ mistakes, told well
-
-
-def _explain(mistake: Any, document: Document) -> str:
-    """One mistake as ``file:line:col: path: what; did you mean ...?``."""
-    loc, kind, context = mistake["loc"], mistake["type"], mistake.get("ctx", {})
-    path = _in_document(loc, document.data)
-    place, words = document.place(path), mistake["msg"].removeprefix("Value error, ")
-    known = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags"))))
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        place = document.place(path, key=True)
-        words = "unknown key" + did_you_mean(str(loc[-1]), _keys(loc[:-1]))
-    elif kind == "missing":
-        words = f"needs {loc[-1]}"
-    elif kind == "union_tag_invalid":
-        key = context["discriminator"].removesuffix("()")
-        path = _in_document((*path, key), document.data)
-        place, tag = document.place(path), context["tag"]
-        words = f"{tag!r} is not known; one of {', '.join(known)}" + did_you_mean(tag, known)
-        words = words if tag else f"needs {key}: one of {', '.join(known)}"
-    elif kind in ("literal_error", "enum"):
-        wrong = str(mistake["input"])
-        words = f"{wrong!r} is not known; one of {', '.join(known)}" + did_you_mean(wrong, known)
-    elif kind in _PLAIN_WORDS:
-        words = f"{_PLAIN_WORDS[kind]}, not {mistake['input']!r}"
-    elif kind in ("model_type", "dataclass_type", "tuple_type", "dict_type"):
-        words = "a list is wanted here" if kind == "tuple_type" else "keys are wanted below it"
-    return _line(place, path, words)
-
-
-def _line(place: str, path: tuple[str | int, ...], words: str) -> str:
-    return ": ".join(filter(None, [place, dotted(path), words]))
-
-
-def _in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
-    """The part of pydantic's location that is the file's: without the names of union members."""
-    path: list[str | int] = []
-    for step in loc:
-        inside = isinstance(data, dict) and step in data
-        if inside or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
-            data = data[step]
-            path.append(step)
-    return tuple(path)
-
-
-def _keys(loc: tuple[str | int, ...]) -> set[str]:
-    """The keys that a project may have at a location of pydantic's."""
-    holders: list[Any] = [Project]
-    for step in loc:
-        if not isinstance(step, int):
-            holders = [
-                inner
-                for holder in holders
-                for inner in (
-                    _structures(_fields(holder)[step])
-                    if step in _fields(holder)
-                    else [holder] * any(step in get_args(hint) for hint in _fields(holder).values())
-                )
-            ]
-    return {key for holder in holders for key in _fields(holder)}
-
-
-def _fields(holder: Any) -> dict[str, Any]:
-    if issubclass(holder, BaseModel):
-        return {info.alias or name: info.annotation for name, info in holder.model_fields.items()}
-    return get_type_hints(holder)
-
-
-def _structures(annotation: Any) -> list[Any]:
-    """The models and dataclasses in an annotation, however deep."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        holds = issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
-        return [annotation] if holds else []
-    return [found for inner in get_args(annotation) for found in _structures(inner)]
 
 
 def json_schema() -> dict[str, Any]:

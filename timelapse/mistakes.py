@@ -1,0 +1,93 @@
+"""Mistakes in a project file, told with file, line, column and a suggestion."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from timelapse.notation import did_you_mean
+from timelapse.yamlfile import Document, dotted
+
+#: pydantic's kinds of mistakes that need plainer words than its own.
+_PLAIN_WORDS = {
+    "int_parsing": "a whole number is wanted",
+    "int_from_float": "a whole number is wanted",
+    "string_type": "text is wanted (in quotes, where it holds a colon)",
+    "bool_parsing": "true or false is wanted",
+}
+
+
+def explain(mistake: Any, document: Document, model: type[BaseModel]) -> str:
+    """One mistake as ``file:line:col: path: what; did you mean ...?``."""
+    loc, kind, context = mistake["loc"], mistake["type"], mistake.get("ctx", {})
+    path = _in_document(loc, document.data)
+    place, words = document.place(path), mistake["msg"].removeprefix("Value error, ")
+    known = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags"))))
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        place = document.place(path, key=True)
+        words = "unknown key" + did_you_mean(str(loc[-1]), _keys(loc[:-1], model))
+    elif kind == "missing":
+        words = f"needs {loc[-1]}"
+    elif kind == "union_tag_invalid":
+        key = context["discriminator"].removesuffix("()")
+        path = _in_document((*path, key), document.data)
+        place, tag = document.place(path), context["tag"]
+        words = f"{tag!r} is not known; one of {', '.join(known)}" + did_you_mean(tag, known)
+        words = words if tag else f"needs {key}: one of {', '.join(known)}"
+    elif kind in ("literal_error", "enum"):
+        wrong = str(mistake["input"])
+        words = f"{wrong!r} is not known; one of {', '.join(known)}" + did_you_mean(wrong, known)
+    elif kind in _PLAIN_WORDS:
+        words = f"{_PLAIN_WORDS[kind]}, not {mistake['input']!r}"
+    elif kind in ("model_type", "dataclass_type", "tuple_type", "dict_type"):
+        words = "a list is wanted here" if kind == "tuple_type" else "keys are wanted below it"
+    return line(place, path, words)
+
+
+def line(place: str, path: tuple[str | int, ...], words: str) -> str:
+    return ": ".join(filter(None, [place, dotted(path), words]))
+
+
+def _in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
+    """The part of pydantic's location that is the file's: without the names of union members."""
+    path: list[str | int] = []
+    for step in loc:
+        inside = isinstance(data, dict) and step in data
+        if inside or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            data = data[step]
+            path.append(step)
+    return tuple(path)
+
+
+def _keys(loc: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
+    """The keys that a project may have at a location of pydantic's."""
+    holders: list[Any] = [model]
+    for step in loc:
+        if not isinstance(step, int):
+            holders = [
+                inner
+                for holder in holders
+                for inner in (
+                    _structures(_fields(holder)[step])
+                    if step in _fields(holder)
+                    else [holder] * any(step in get_args(hint) for hint in _fields(holder).values())
+                )
+            ]
+    return {key for holder in holders for key in _fields(holder)}
+
+
+def _fields(holder: Any) -> dict[str, Any]:
+    if issubclass(holder, BaseModel):
+        return {info.alias or name: info.annotation for name, info in holder.model_fields.items()}
+    return get_type_hints(holder)
+
+
+def _structures(annotation: Any) -> list[Any]:
+    """The models and dataclasses in an annotation, however deep."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        holds = issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
+        return [annotation] if holds else []
+    return [found for inner in get_args(annotation) for found in _structures(inner)]
