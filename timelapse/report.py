@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 #: Frames per hash in the report: a difference is found to within ten seconds of film.
 FRAMES_PER_HASH = 250
-_LIBRARIES = ("timelapse", "av", "numpy", "opencv-python-headless", "pillow", "simplejpeg")
+#: What decides the pixels of a film.
+_LIBRARIES = (
+    "timelapse",
+    "av",
+    "imagecodecs",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "simplejpeg",
+    "tifffile",
+)
 
 
 class FrameHashes:
