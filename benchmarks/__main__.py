@@ -142,7 +142,7 @@ def _prepare_frames(task: Task, timeout: float) -> str:
     """Makes the frames that the encoding floor starts from; returns why it could not, if so."""
     write_project(task)
     command = child_command("frames", task)
-    return measure(command, task.folder / "prepare.log", _environment(), timeout).error
+    return measure(command, task.folder / "prepare.log", _environment(task), timeout).error
 
 
 def _run(pipeline: Pipeline, task: Task, timeout: float) -> Run:
@@ -154,7 +154,7 @@ def _run(pipeline: Pipeline, task: Task, timeout: float) -> Run:
         command = pipeline.command(task)
     except Exception as error:  # a peer that is not installed, say
         return Run(Cost(0, 0, 0, 0, f"could not be prepared: {error!r}"))
-    cost = measure(command, task.folder / "log.txt", _environment(), timeout)
+    cost = measure(command, task.folder / "log.txt", _environment(task), timeout)
     if isinstance(pipeline, Child) and pipeline.floor:
         if not cost.error:
             cost = replace(cost, **json.loads(result.read_text(encoding="utf-8")))
@@ -189,11 +189,16 @@ def _workplace(home: Path, job: Job, keep: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _environment() -> dict[str, str]:
-    """What a run sees beside our own environment: this folder's package, and no terminal."""
+def _environment(task: Task) -> dict[str, str]:
+    """What a run sees beside our own environment: this folder's package, no terminal, and caches
+    of its own."""
     top = str(Path(__file__).resolve().parents[1])
     path = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [top, path])), "NO_COLOR": "1"}
+    return {
+        "PYTHONPATH": os.pathsep.join(filter(None, [top, path])),
+        "NO_COLOR": "1",
+        "TIMELAPSE_CACHE": str(task.cache),
+    }
 
 
 def _machine() -> dict[str, Any]:

@@ -55,23 +55,37 @@ def decode(task: Task) -> None:
 
 
 def encode(task: Task) -> None:
-    """Encodes the job's own frames, ready as raw YUV, with the package's encoder settings."""
+    """Encodes the job's own frames, ready as raw planes, as a render would: the same segments,
+    as many side by side as there are cores, with the same settings."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
-    from av import VideoFrame
-    from av.video.reformatter import ColorRange, Colorspace
 
     from timelapse.deliver import H264, Encoder
+    from timelapse.render.segment import bounds
     from timelapse.times import Rate
 
     width, height = task["size"]
     settings = H264(rate=Rate.read(task["rate"]), crf=task["crf"], preset=task["preset"])
-    picture = np.empty((height * 3 // 2, width), np.uint8)
-    with Path(task["raw"]).open("rb") as raw, _timed(task):  # noqa: SIM117 - timed to the close
-        with Encoder(Path(task["film"]), (width, height), settings) as encoder:
-            while raw.readinto(picture.data) == picture.nbytes:
-                frame = VideoFrame.from_ndarray(picture, format="yuv420p")
-                frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
-                encoder.write(frame)
+    shape = height * 3 // 2, width
+    frames = Path(task["raw"]).stat().st_size // (shape[0] * shape[1])
+
+    def part(span: tuple[int, int]) -> None:
+        planes = np.empty(shape, np.uint8)
+        film = Path(f"{task['film']}.{span[0]}")
+        with (
+            Path(task["raw"]).open("rb") as raw,
+            Encoder(film, (width, height), settings, threads=1) as encoder,
+        ):
+            raw.seek(span[0] * planes.nbytes)
+            for _ in range(*span):
+                raw.readinto(planes.data)
+                encoder.write(planes)
+        film.unlink()
+
+    with _timed(task), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(part, bounds(frames)):
+            pass
 
 
 def frames(task: Task) -> None:
@@ -80,10 +94,10 @@ def frames(task: Task) -> None:
     from timelapse.deliver import Colours
 
     job = timelapse.load(task["project"]).job()
-    colours = Colours(job.format.pixels)
+    colours = Colours(job.framing.size)
     with Path(task["raw"]).open("wb") as raw:
         for frame in timelapse.frames(job):
-            raw.write(colours.convert(frame).to_ndarray().data)
+            raw.write(colours.convert(frame).data)
 
 
 # ------------------------------------------------------------------ moviepy
@@ -149,7 +163,7 @@ def _write_film(task: Task, clip: Any) -> None:
         fps=float(Fraction(task["rate"])),
         codec="libx264",
         preset=task["preset"],
-        ffmpeg_params=["-crf", str(task["crf"])],
+        ffmpeg_params=task["encoding"],
         audio=False,
         logger=None,
     )

@@ -68,7 +68,7 @@ class Job:
 
 
 _MEGAPIXELS = RollSpec(
-    "20mp", "photo", 40, (5568, 3712), Fraction(1), jitter_ms=40, grain=5.5, quality=94
+    "20mp", "photo", 100, (5568, 3712), Fraction(1), jitter_ms=40, grain=5.5, quality=94
 )
 
 _ALL = (

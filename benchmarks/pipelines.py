@@ -7,16 +7,19 @@ A pipeline is one class here and its object in `ALL`.  What it writes before its
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from benchmarks.jobs import Job
 from benchmarks.rolls import Roll
+from timelapse.deliver import H264, Preset
+from timelapse.render.parts import parts_folder
 
 Light = Literal["linear", "display"]
 #: Shares of the frame's height, as timelapse's own defaults have them.
@@ -34,6 +37,11 @@ class Task:
     @property
     def film(self) -> Path:
         return self.folder / "film.mp4"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of this run's caches."""
+        return self.folder / "cache"
 
     @property
     def frames(self) -> int:
@@ -87,6 +95,8 @@ class Timelapse:
 
     def command(self, task: Task) -> Sequence[str]:
         project = write_project(task)
+        shutil.rmtree(parts_folder(task.film), ignore_errors=True)  # every run is the first
+        shutil.rmtree(task.cache, ignore_errors=True)
         render = ["render", str(project), "-o", str(task.film), "--quiet"]
         return [sys.executable, "-m", "timelapse.cli", *render]
 
@@ -156,7 +166,7 @@ class Ffmpeg:
             *(get_ffmpeg_exe(), "-nostdin", "-y", "-loglevel", "error"),
             *("-f", "concat", "-safe", "0", "-i", str(listing)),
             *("-vf", ",".join(self._filters(task)), "-t", f"{float(task.length):.6f}"),
-            *("-c:v", "libx264", "-preset", job.preset, "-crf", str(job.crf)),
+            *("-c:v", "libx264", *encoding(job)),
             *("-pix_fmt", "yuv420p", *tags, "-color_range", "tv", "-movflags", "+faststart"),
             str(task.film),
         ]
@@ -191,6 +201,12 @@ class Ffmpeg:
             f"setpts=PTS-{open_for - 1}/({grid})/TB",
             f"fps={rate}:start_time=0",
         ]
+
+
+def encoding(job: Job) -> list[str]:
+    """The encoder's settings, the same for all: those of the package's format."""
+    options = H264(crf=job.crf, preset=cast(Preset, job.preset)).options
+    return [word for key, value in options.items() for word in (f"-{key}", str(value))]
 
 
 _PARAMETERS = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"} | {
@@ -290,6 +306,7 @@ def child_command(part: str, task: Task) -> list[str]:
         "rate": str(job.rate),
         "preset": job.preset,
         "crf": job.crf,
+        "encoding": encoding(job),
         "label": job.label,
         "label_at": float(job.label_at),
         "label_for": float(job.label_for),

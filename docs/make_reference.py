@@ -15,6 +15,7 @@ from timelapse.project import json_schema
 HERE = Path(__file__).parent
 SECTIONS = (
     ("roll", "RollSection"),
+    ("roll.limits", "Limits"),
     ("mission", "MissionSection"),
     ("schedule", "ScheduleSection"),
     ("schedule.speeds[]", "SpeedEntry"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,12 @@ from timelapse.times import CaptureTime
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 EPOCH = CaptureTime.read("2018-11-16T18:14:08Z")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test leaves anything in the caches of the person who runs it, nor finds anything there."""
+    os.environ["TIMELAPSE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

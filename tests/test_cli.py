@@ -126,7 +126,7 @@ def test_render_a_roll_without_a_project(tmp_path: Path) -> None:
         "output", "frames", "duration_s", "size", "rate", "bytes", "segments", "report",
         "elapsed_s", "fps", "warnings",
     }  # fmt: skip
-    assert done["segments"] == {"rendered": 1, "reused": 0}
+    assert done["segments"] == {"rendered": 2, "reused": 0}
     assert (done["rate"], done["size"], done["frames"]) == ("30", "320x180", 115)
     assert Path(done["report"]).is_file()
     assert run("verify", out).stdout == f"{out}: as rendered\n"

@@ -168,8 +168,8 @@ def test_colours_rate_and_tags(tmp_path: Path, rate: str, kind: type[Format]) ->
         CaptureTime.read("2018-11-16T18:14:08Z"),
         chapters=(Chapter("Взлёт", VideoTime(Fraction(0)), VideoTime(Fraction(1))),),
     )
-    output, colours = kind(rate=Rate.read(rate)), Colours()
-    with Encoder(path, Size(480, 96), output, tags) as encoder:
+    output, colours = kind(rate=Rate.read(rate)), Colours((480, 96))
+    with Encoder(path, Size(480, 96), output, tags=tags) as encoder:
         for _ in range(50):
             encoder.write(colours.convert(bars))
     facts = probe(path)
@@ -186,15 +186,15 @@ def test_colours_rate_and_tags(tmp_path: Path, rate: str, kind: type[Format]) ->
 
 
 def test_the_index_comes_first(tmp_path: Path) -> None:
-    path, colours = tmp_path / "x.mp4", Colours()
-    with Encoder(path, Size(64, 64), H264()) as encoder:
+    path, colours = tmp_path / "x.mp4", Colours((64, 64))
+    with Encoder(path, Size(64, 64), H264(), tags=Tags()) as encoder:
         encoder.write(colours.convert(np.zeros((64, 64, 3), np.uint8)))
     data = path.read_bytes()
     assert 0 < data.find(b"moov") < data.find(b"mdat")
 
 
 def test_faults_are_told(tmp_path: Path) -> None:
-    path, colours = tmp_path / "x.mp4", Colours()
+    path, colours = tmp_path / "x.mp4", Colours((64, 64))
     with Encoder(path, Size(64, 64), H264()) as encoder:
         for _ in range(3):
             encoder.write(colours.convert(np.zeros((64, 64, 3), np.uint8)))

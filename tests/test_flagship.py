@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from test_film import differing_frames
 
+from timelapse.audit import verify
 from timelapse.deliver import probe
 from timelapse.project import load
 from timelapse.render import Job
-from timelapse.report import plan_json, verify
+from timelapse.report import plan_json
 from timelapse.simulate import simulate
 from timelapse.times import MissionTime
 

@@ -16,6 +16,7 @@ PACKAGE = Path(timelapse.__file__).parent
 #: From the ground up; a module may import what stands lower, and a stage no later stage.
 STOREYS = [
     ["errors"],
+    ["storage"],
     ["notation"],
     ["times"],
     ["written"],
@@ -25,7 +26,7 @@ STOREYS = [
     ["overlay"],
     ["deliver"],
     ["report"],
-    ["render"],
+    ["render", "audit"],
     ["yamlfile"],
     ["mistakes"],
     ["project"],

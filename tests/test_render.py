@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +19,13 @@ import pytest
 from conftest import EPOCH, GrayRoll, write_still
 from test_film import differing_frames, display, job_of, linear
 
+from timelapse.audit import verify
 from timelapse.deliver import probe
 from timelapse.errors import EncodeError, RenderError, RollError, TextError
 from timelapse.overlay import Credit
 from timelapse.render import Findings, frames, still
-from timelapse.report import report_path, verify
+from timelapse.render.parts import parts_folder
+from timelapse.report import report_path
 from timelapse.times import VideoTime
 
 MakeRoll = Callable[..., GrayRoll]
@@ -45,11 +48,12 @@ def test_the_report_says_what_was_done(film: Path) -> None:
     assert report["bytes"] == film.stat().st_size
     assert report["roll"]["used"] == 20
     assert report["plan"]["milestones"][0]["frame"] == 25
-    assert [run["frames"] for run in report["frames_before_encoding"]] == [50]
+    assert [(part["first"], part["frames"]) for part in report["parts"]] == [(0, 50)]
+    assert report["segments"] == {"rendered": 1, "reused": 0}
     assert report["film"]["chapters"] == [["A film", 0.0], ["00:01 half-way", 1.0]]
     assert {"timelapse", "av", "python"} <= set(report["versions"])
     assert sorted(p.name for p in film.parent.iterdir()) == [
-        "film.mp4", "film.mp4.report.json", "roll",
+        ".film.mp4.parts", "film.mp4", "film.mp4.report.json", "roll",
     ]  # fmt: skip
 
 
@@ -108,7 +112,7 @@ def test_an_interrupted_render_leaves_the_old_film(film: Path) -> None:
     with pytest.raises(Stop):
         job_of(film.parent / "roll", ("schedule.speed", "2")).render(film, progress=interrupt)
     assert (film.read_bytes(), report_path(film).read_bytes()) == before
-    assert not list(film.parent.glob(".*"))
+    assert not list(parts_folder(film).glob("*.draft"))
 
 
 def test_a_film_that_is_not_as_planned_takes_no_name(
@@ -116,45 +120,67 @@ def test_a_film_that_is_not_as_planned_takes_no_name(
 ) -> None:
     before = film.read_bytes()
     few = np.zeros((10, 48, 64, 3), np.uint8)
-    monkeypatch.setattr("timelapse.render.frames", lambda _job, **_: iter(few))
-    with pytest.raises(RenderError, match="10 frames, not 125"):
+    monkeypatch.setattr("timelapse.render.lane.Lane.frames", lambda *_: (f for f in few))
+    with pytest.raises(RenderError, match=r"10 frames, not 6[23]"):
         job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
     assert film.read_bytes() == before
 
 
-def test_a_killed_render_leaves_the_old_film_and_the_next_one_cleans_up(
+def start(roll: GrayRoll, film: Path, *options: str) -> subprocess.Popen[str]:
+    """A render in a process of its own; returns when it has begun to write parts."""
+    command = [sys.executable, "-m", "timelapse.cli", "render", str(roll.folder), "-o", str(film)]
+    command += ["--speed", "1", *options]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until = time.monotonic() + 60
+    while not list(parts_folder(film).glob("*.draft")) and time.monotonic() < until:
+        time.sleep(0.01)
+    return running
+
+
+def test_a_killed_render_leaves_the_old_film_and_the_next_one_goes_on(
     film: Path, gray_roll: MakeRoll
 ) -> None:
     roll = gray_roll([Fraction(n, 2) for n in range(200)], size=(640, 360), folder="long")
     before = film.read_bytes()
-    command = [sys.executable, "-m", "timelapse.cli", "render", str(roll.folder), "-o", str(film)]
-    with subprocess.Popen([*command, "--speed", "1"], stderr=subprocess.DEVNULL) as running:
+    with start(roll, film, "--workers", "1") as running:
         until = time.monotonic() + 60
-        while not list(film.parent.glob(".film.mp4.*.part")) and time.monotonic() < until:
+        while len(list(parts_folder(film).glob("*.json"))) < 3 and time.monotonic() < until:
             time.sleep(0.01)
-        running.send_signal(signal.SIGKILL)
-    assert list(film.parent.glob(".film.mp4.*.part"))
+        os.killpg(running.pid, signal.SIGKILL)
     assert film.read_bytes() == before
-    job_of(film.parent / "roll", SPEED).render(film)
-    assert not list(film.parent.glob(".film.mp4.*"))
+    finished = len(list(parts_folder(film).glob("*.json"))) - 1  # one is the old film's
+    assert finished >= 2
+    job = job_of(roll.folder, ("schedule.speed", "1"))
+    report = job.render(film)
+    assert report["segments"] == {"rendered": 10 - finished, "reused": finished}
+    assert not list(parts_folder(film).glob("*.draft"))
     assert verify(film) == []
+    unbroken = job.render(film.with_name("unbroken.mp4"))
+    assert [part["pixels"] for part in report["parts"]] == [
+        part["pixels"] for part in unbroken["parts"]
+    ]
 
 
 def test_a_render_told_to_stop_cleans_up(film: Path, gray_roll: MakeRoll) -> None:
     roll = gray_roll([Fraction(n, 2) for n in range(200)], size=(640, 360), folder="long")
     before = film.read_bytes()
-    command = [sys.executable, "-m", "timelapse.cli", "render", str(roll.folder), "-o", str(film)]
-    with subprocess.Popen([*command, "--speed", "1"], stderr=subprocess.PIPE, text=True) as running:
-        until = time.monotonic() + 60
-        while not list(film.parent.glob(".film.mp4.*.part")) and time.monotonic() < until:
-            time.sleep(0.01)
+    with start(roll, film) as running:
         running.send_signal(signal.SIGTERM)
         told = running.communicate()[1]
     assert running.returncode == 130
     assert "interrupted" in told
     assert "Traceback" not in told
-    assert not list(film.parent.glob(".film.mp4.*"))
+    assert not list(parts_folder(film).glob("*.draft"))
     assert film.read_bytes() == before
+
+
+def test_one_render_at_a_time_writes_a_film(film: Path, gray_roll: MakeRoll) -> None:
+    roll = gray_roll([Fraction(n, 2) for n in range(200)], size=(640, 360), folder="long")
+    with start(roll, film) as running:
+        with pytest.raises(RenderError, match="another render is writing this film"):
+            job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
+        os.killpg(running.pid, signal.SIGKILL)
+    assert verify(film) == []
 
 
 @pytest.mark.parametrize(
@@ -187,15 +213,14 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_film(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = film.read_bytes()
-    real = Path.with_name
 
-    def onto_full_disk(self: Path, name: str) -> Path:
-        return Path("/dev/full") if name.endswith(".part") else real(self, name)
+    @contextmanager
+    def onto_full_disk(_: Path) -> Iterator[Path]:
+        yield Path("/dev/full")
 
-    monkeypatch.setattr(Path, "with_name", onto_full_disk)
-    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
-    with pytest.raises(EncodeError, match="No space left"):
-        job_of(film.parent / "roll", SPEED).render(film)
+    monkeypatch.setattr("timelapse.render.conductor.written_whole", onto_full_disk)
+    with pytest.raises(EncodeError, match=r"No space left.*unchanged"):
+        job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
     assert film.read_bytes() == before
 
 

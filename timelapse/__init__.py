@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from timelapse.audit import verify
     from timelapse.errors import TimelapseError
     from timelapse.ingest import Clocks, Roll, Still, scan
     from timelapse.project import Project, load
     from timelapse.render import Job, frames, still
-    from timelapse.report import plan_json, verify
+    from timelapse.report import plan_json
     from timelapse.times import CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
 
 __all__ = [
@@ -44,11 +45,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "audit": ("verify",),
     "errors": ("TimelapseError",),
     "ingest": ("Clocks", "Roll", "Still", "scan"),
     "project": ("Project", "load"),
     "render": ("Job", "frames", "still"),
-    "report": ("plan_json", "verify"),
+    "report": ("plan_json",),
     "times": ("CaptureTime", "MissionTime", "Rate", "Seconds", "Speed", "VideoTime"),
 }
 

@@ -111,7 +111,7 @@ def _encoder() -> Finding:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test.mp4"
-        colours, frame = Colours(), np.zeros((64, 64, 3), np.uint8)
+        colours, frame = Colours((64, 64)), np.zeros((64, 64, 3), np.uint8)
         with Encoder(path, Size(64, 64), H264(preset="ultrafast")) as encoder:
             for _ in range(3):
                 encoder.write(colours.convert(frame))

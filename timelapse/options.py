@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,13 @@ def _size(text: str) -> Size:
     return Size.read(text)
 
 
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
+    if not found:
+        raise ValueError(f"{text!r} is no size; write 2G, 800M or a number of bytes")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+
+
 def _seconds(text: str) -> Seconds:
     from timelapse.times import Seconds
 
@@ -68,6 +76,7 @@ def _mission(text: str) -> MissionTime:
     return time
 
 
+BYTES = Written("SIZE", _bytes)
 SIZE = Written("WxH", _size)
 LENGTH = Written("S", _seconds)
 MISSION = Written("T", _mission)

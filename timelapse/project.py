@@ -36,7 +36,7 @@ from pydantic import (
 from timelapse.deliver import H264, Format
 from timelapse.errors import PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
-from timelapse.ingest import Clocks, Roll, TimeSource, natural, scan
+from timelapse.ingest import Clocks, Limits, Roll, TimeSource, natural, scan
 from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.render import Job
@@ -96,6 +96,7 @@ class RollSection(_Section):
     start: CaptureTime | None = None
     time_from: TimeSource | None = None
     exclude: tuple[str, ...] = ()
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _check(self) -> RollSection:
@@ -216,7 +217,13 @@ class Project(_Section):
         where = self._base / stills
         if not where.exists() and has_magic(str(stills)):
             where = Path(escape(str(self._base))) / stills
-        return scan(where, self.roll.clocks(), exclude=self.roll.exclude, progress=progress)
+        return scan(
+            where,
+            self.roll.clocks(),
+            exclude=self.roll.exclude,
+            limits=self.roll.limits,
+            progress=progress,
+        )
 
     def job(self, roll: Roll | None = None) -> Job:
         """Plans the film of this project from its roll, which is scanned here where not given.

@@ -1,5 +1,4 @@
-"""What a plan and a render say of themselves, in the words of the command line's contract; and
-holding a film against what was said of it."""
+"""What a plan and a render say of themselves, in the words of the command line's contract."""
 
 from __future__ import annotations
 
@@ -7,25 +6,26 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from timelapse.deliver import Facts, probe
-from timelapse.errors import EncodeError, RenderError, RollError
+from timelapse.deliver import Facts, Tags
+from timelapse.errors import EncodeError
 from timelapse.ingest import Status, chunks
+from timelapse.storage import written_whole
 
 if TYPE_CHECKING:
     from timelapse.render import Findings, Job
+    from timelapse.render.segment import Segment
 
-#: Frames per hash in the report: a difference is found to within ten seconds of film.
-FRAMES_PER_HASH = 250
-#: What decides the pixels of a film.
-_LIBRARIES = (
+
+#: What decides the pixels and the bytes of a film.
+LIBRARIES = (
     "timelapse",
     "av",
     "imagecodecs",
@@ -35,31 +35,6 @@ _LIBRARIES = (
     "simplejpeg",
     "tifffile",
 )
-
-
-class FrameHashes:
-    """SHA-256 of the frames as the encoder gets them, in runs of `FRAMES_PER_HASH`."""
-
-    def __init__(self) -> None:
-        self._runs: list[Any] = []
-        self.frames = 0
-
-    def add(self, frame: NDArray[np.uint8]) -> None:
-        """Takes the next frame (C-contiguous); it is read, not kept."""
-        if self.frames % FRAMES_PER_HASH == 0:
-            self._runs.append(hashlib.sha256())
-        self._runs[-1].update(frame.data)
-        self.frames += 1
-
-    def as_json(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "first": at * FRAMES_PER_HASH,
-                "frames": min(FRAMES_PER_HASH, self.frames - at * FRAMES_PER_HASH),
-                "sha256": run.hexdigest(),
-            }
-            for at, run in enumerate(self._runs)
-        ]
 
 
 def _seconds(value: Fraction) -> float:
@@ -125,24 +100,111 @@ def report_path(out: Path) -> Path:
     return out.with_name(out.name + ".report.json")
 
 
-def finish(
-    job: Job,
-    part: Path,
-    out: Path,
-    hashes: FrameHashes,
-    findings: Findings,
-    began: float,
-) -> dict[str, Any]:
-    """Probes the film `part`; if it is what was planned it takes the name `out`, with its report.
+@dataclass(frozen=True)
+class Film:
+    """A film that was read to its end: what it is, and what it was made of.
 
-    Raises RenderError, and leaves `out` alone, where the film is not what was planned.
+    `key` says all that decides it; `parts` are its segments, `stills` hashes of the files of the
+    stills that it shows.  `draft` is where it stands until it takes its name; None if it has.
     """
-    facts = probe(part)
+
+    draft: Path | None
+    bytes: int
+    sha256: str
+    facts: dict[str, Any]
+    key: str
+    parts: list[dict[str, Any]]
+    stills: list[dict[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        draft: Path,
+        facts: Facts,
+        key: str,
+        parts: list[dict[str, Any]],
+        stills: list[dict[str, str]],
+    ) -> Film:
+        words = facts_json(facts)
+        return cls(draft, draft.stat().st_size, sha256(draft), words, key, parts, stills)
+
+
+def film_key(segments: Sequence[Segment], tags: Tags) -> str:
+    """Equal keys mean equal films."""
+    words = "\n".join([segment.key for segment in segments] + [repr(tags)])
+    return hashlib.blake2b(words.encode(), digest_size=16).hexdigest()
+
+
+def standing(out: Path, key: str) -> Film | None:
+    """The film `out`, if it is there, whole, and the one of that key."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        report = json.loads(report_path(out).read_text(encoding="utf-8"))
+        film = Film(
+            None,
+            report["bytes"],
+            report["sha256"],
+            report["film"],
+            report["key"],
+            report["parts"],
+            report["stills"],
+        )
+        if film.key == key and out.stat().st_size == film.bytes and sha256(out) == film.sha256:
+            return film
+    return None
+
+
+def write_report(
+    job: Job,
+    asked: Job,
+    findings: Findings,
+    out: Path,
+    film: Film,
+    segments: Mapping[str, int],
+    began: float,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Gives the film its name, and writes its report beside it; returns the report.
+
+    `asked` is the job as it was planned at first, `job` as it was carried out.  Raises
+    EncodeError.
+    """
     rate, frames = Fraction(job.plan.timeline.rate), job.plan.frames
-    faults = facts.faults(frames, job.framing.size, rate, len(job.tags.chapters))
-    if faults:
-        raise RenderError(f"{out}: the film is not what was planned: {'; '.join(faults)}")
     elapsed = time.monotonic() - began
+    report = {
+        "output": str(out),
+        "frames": frames,
+        "duration_s": _seconds(frames / rate),
+        "size": str(job.framing.size),
+        "rate": str(job.plan.timeline.rate),
+        "bytes": film.bytes,
+        "segments": dict(segments),
+        "report": str(report_path(out)),
+        "elapsed_s": round(elapsed, 3),
+        "fps": round(frames / elapsed, 2) if elapsed else 0.0,
+        "warnings": [*asked.warnings, *findings.warnings(asked), *notes],
+        "sha256": film.sha256,
+        "film": film.facts,
+        "encode": {"format": job.format.format, **job.format.options},
+        "plan": plan_json(job),
+        "roll": _roll_json(job, findings),
+        "key": film.key,
+        "parts": film.parts,
+        "stills": film.stills,
+        "versions": _versions(),
+    }
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    try:
+        with written_whole(report_path(out)) as draft:
+            draft.write_bytes(text.encode("utf-8", "backslashreplace"))
+            if film.draft is not None:
+                film.draft.replace(out)
+    except OSError as error:
+        raise EncodeError(f"{out}: {error.strerror or error}") from error
+    return report
+
+
+def _roll_json(job: Job, findings: Findings) -> dict[str, Any]:
+    """The ledger, with what became of stills only while rendering."""
     roll = job.plan.roll.as_json()
     lost = {str(job.plan.roll.stills[at].file): why for at, why in findings.lost.items()}
     for entry in roll["ledger"]:
@@ -151,40 +213,16 @@ def finish(
             entry.update(status=str(Status.UNREADABLE), reason=reason)
     roll["used"] -= len(lost)
     roll["excluded"] += len(lost)
-    report = {
-        "output": str(out),
-        "frames": frames,
-        "duration_s": _seconds(frames / rate),
-        "size": str(job.framing.size),
-        "rate": str(job.plan.timeline.rate),
-        "bytes": part.stat().st_size,
-        "segments": {"rendered": 1, "reused": 0},
-        "report": str(report_path(out)),
-        "elapsed_s": round(elapsed, 3),
-        "fps": round(frames / elapsed, 2) if elapsed else 0.0,
-        "warnings": [*job.warnings, *findings.warnings(job)],
-        "sha256": _digest(part),
-        "film": _facts_json(facts),
-        "encode": {"format": job.format.format, **job.format.options},
-        "plan": plan_json(findings.corrected(job)),
-        "roll": roll,
-        "frames_before_encoding": hashes.as_json(),
-        "versions": {"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
-    }
-    draft = part.with_name(part.name + ".report")
-    try:
-        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-        draft.write_bytes(text.encode("utf-8", "backslashreplace"))
-        part.replace(out)
-        draft.replace(report_path(out))
-    except OSError as error:
-        raise EncodeError(f"{out}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return report
+    return roll
 
 
-def _digest(path: Path) -> str:
+def _versions() -> dict[str, str]:
+    """What made the film: the same names as decide a segment's key, and the interpreter."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as `sha256sum` tells it."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         for piece in chunks(stream):
@@ -192,7 +230,8 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _facts_json(facts: Facts) -> dict[str, Any]:
+def facts_json(facts: Facts) -> dict[str, Any]:
+    """What a report says of a film's own tags."""
     return {
         "codec": facts.codec,
         "pixels": facts.pixels,
@@ -201,47 +240,3 @@ def _facts_json(facts: Facts) -> dict[str, Any]:
         "created": facts.created,
         "chapters": [[title, _seconds(start)] for title, start in facts.chapters],
     }
-
-
-def verify(out: str | Path) -> list[str]:
-    """Holds a film against its report: what differs, in words; empty where nothing does.
-
-    Raises RollError where there is no film or no report to hold it against, RenderError where the
-    report cannot be read.
-    """
-    out = Path(out)
-    path = report_path(out)
-    if not out.is_file():
-        raise RollError(f"{out}: there is no such film")
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        frames, rate = int(report["frames"]), Fraction(report["rate"])
-        width, height = map(int, report["size"].split("x"))
-        film, said_bytes, said_hash = report["film"], report["bytes"], report["sha256"]
-        said_chapters = [(title, start) for title, start in film["chapters"]]
-    except FileNotFoundError:
-        raise RollError(f"{path}: there is no report; a render writes one") from None
-    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
-        raise RenderError(f"{path}: not a report that can be read: {error!r}") from error
-    found = []
-    if (size := out.stat().st_size) != said_bytes:
-        found.append(f"it has {size} bytes, the report says {said_bytes}")
-    if _digest(out) != said_hash:
-        found.append("its bytes are not those that were rendered (SHA-256 differs)")
-    try:
-        facts = probe(out)
-    except EncodeError as error:
-        return [*found, str(error)]
-    found += facts.faults(frames, (width, height), rate, len(said_chapters))
-    now = [(title, _seconds(start)) for title, start in facts.chapters]
-    if now != said_chapters and len(now) == len(said_chapters):
-        found.append("its chapters differ from the report's")
-    if (facts.title, facts.created) != (film["title"], film["created"]):
-        found.append("its title or creation time differs from the report's")
-    planned = report.get("plan", {}).get("frames")
-    if planned != frames:
-        found.append(f"the report's plan has {planned} frames")
-    return found
-
-
-__all__ = ["FrameHashes", "finish", "plan_json", "report_path", "verify"]

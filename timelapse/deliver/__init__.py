@@ -1,8 +1,11 @@
 """Deliver: frames become a film."""
 
-from timelapse.deliver.film import Chapter, Colours, Encoder, Facts, Tags, probe
+from timelapse.deliver.colours import Colours
+from timelapse.deliver.film import Chapter, Encoder, Tags
 from timelapse.deliver.formats import H264, Format, Preset
+from timelapse.deliver.join import join
 from timelapse.deliver.picture import PICTURE_ENDINGS, write_picture
+from timelapse.deliver.probe import Facts, probe
 
 __all__ = [
     "H264",
@@ -14,6 +17,7 @@ __all__ = [
     "Format",
     "Preset",
     "Tags",
+    "join",
     "probe",
     "write_picture",
 ]

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
-from timelapse.errors import StillError
 from timelapse.ingest import jpeg, png, tiff
 from timelapse.ingest.find import Reader, refusing
-from timelapse.ingest.still import Pixels, Still
-
-_Decoder = Callable[[bytes, str], tuple[Pixels, tuple[int, int]]]
-#: Those that know one scale only.
-_FULL_SIZE: dict[str, _Decoder] = {"png": png.pixels, "tiff": tiff.pixels}
+from timelapse.ingest.still import Limits, Pixels, Still
 
 
 def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
     """The still as RGB in display light, H x W x 3, uint8 or (16-bit sources) uint16.
 
     It is upright (the EXIF orientation has been applied) and has at least the size `at_least`
-    (width, height), if the still itself has; JPEGs come at the smallest power-of-two scale that
-    gives this.  The array is new and the caller's.  Raises StillError where the file cannot be
-    decoded without a complaint of the decoder: a half-decoded picture is none.
+    (width, height), if the still itself has; JPEGs come at the smallest scale in eighths that
+    gives this and costs no more than a larger one.  The array is new and the caller's.  Raises
+    StillError where the file cannot be decoded without a complaint of the decoder: a half-decoded
+    picture is none.
     """
+    return decode_bytes(reader.read(still.file), still, at_least, reader.limits)
+
+
+def decode_bytes(data: bytes, still: Still, at_least: tuple[int, int], limits: Limits) -> Pixels:
+    """The same for a file's bytes that are at hand."""
     name = str(still.file)
-    data = reader.read(still.file)
-    turned = still.orientation >= 5
+    size = _stored(still, still.size)
     with refusing(name, "cannot be decoded"):
         if still.kind == "jpeg":
-            pixels, size = jpeg.pixels(data, at_least[::-1] if turned else at_least)
+            pixels = jpeg.pixels(data, name, size, limits, _stored(still, at_least))
+        elif still.kind == "png":
+            pixels = png.pixels(data, name, size)
         else:
-            pixels, size = _FULL_SIZE[still.kind](data, name)
-    if size != (still.size[::-1] if turned else still.size):
-        raise StillError(name, "has another size now than when it was scanned")
+            pixels = tiff.pixels(data, name, size, limits)
     return _upright(pixels, still.orientation)
+
+
+def decoding_memory(still: Still, at_least: tuple[int, int]) -> int:
+    """About how many bytes decoding a still takes, its file among them."""
+    size, copies = _stored(still, still.size), 2
+    if still.kind == "jpeg":
+        size, copies = jpeg.scaled(size, _stored(still, at_least)), 1 + (still.orientation > 1)
+    return copies * prod(size) * 3 * (still.bits // 8) + still.file.size
+
+
+def _stored(still: Still, size: tuple[int, int]) -> tuple[int, int]:
+    """A (width, height) as it is seen, as it is stored."""
+    return size[::-1] if still.orientation >= 5 else size
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

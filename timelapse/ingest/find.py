@@ -18,10 +18,8 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from timelapse.errors import RollError, StillError
-from timelapse.ingest.still import File, LedgerEntry, Status
+from timelapse.ingest.still import File, LedgerEntry, Limits, Status
 
-#: No still is this large; a zip member that claims to be is a bomb or a mistake.
-MAX_BYTES = 1 << 30
 LIST_ENDINGS = (".txt", ".lst", ".list")
 #: What reading a file or a zip member may raise.
 READ_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
@@ -160,12 +158,13 @@ def _zip_mtime(member: zipfile.ZipInfo) -> int:
 
 
 class Reader:
-    """Opens the files of a roll; keeps its zip archives open until it is closed.
+    """Opens the files of a roll, within `limits`; keeps its zip archives open until it is closed.
 
     Safe to use from several threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - it does not change
+        self.limits = limits
         self._open = ExitStack()
         self._archives: dict[str, zipfile.ZipFile] = {}
         self._lock = Lock()
@@ -183,8 +182,8 @@ class Reader:
 
     def open(self, file: File) -> BinaryIO:
         """A seekable binary stream, to be closed by the caller; raises StillError."""
-        if file.size > MAX_BYTES:
-            raise StillError(str(file), f"larger than {MAX_BYTES >> 20} MiB")
+        if file.size > self.limits.bytes:
+            raise StillError(str(file), self._too_large)
         try:
             if file.archive is None:
                 return Path(file.path).open("rb")
@@ -201,9 +200,16 @@ class Reader:
         """All bytes of a file; raises StillError."""
         with self.open(file) as stream:
             try:
-                return stream.read(MAX_BYTES)
+                data = stream.read(self.limits.bytes + 1)
             except READ_ERRORS as error:
                 raise StillError(str(file), f"cannot be read: {_reason(error)}") from error
+        if len(data) > self.limits.bytes:  # a zip's member may be larger than it says
+            raise StillError(str(file), self._too_large)
+        return data
+
+    @property
+    def _too_large(self) -> str:
+        return f"larger than {self.limits.bytes} bytes; roll.limits.bytes raises the bound"
 
 
 def _reason(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from timelapse.errors import StillError
 from timelapse.ingest import jpeg, png, tiff
 from timelapse.ingest.exif import Header
 from timelapse.ingest.find import Reader, refusing
-from timelapse.ingest.still import MAX_PIXELS, File
+from timelapse.ingest.still import File, Limits
 
 #: No side is longer; the libraries below have limits of their own from about here on.
 MAX_SIDE = 1_000_000
@@ -26,7 +26,7 @@ _MAGIC = {
     b"II+\0": "tiff",
     b"MM\0+": "tiff",
 }
-_READERS: dict[str, Callable[[BinaryIO, File], Header]] = {
+_READERS: dict[str, Callable[[BinaryIO, File, Limits], Header]] = {
     "jpeg": jpeg.header,
     "png": png.header,
     "tiff": tiff.header,
@@ -54,12 +54,15 @@ def read_header(reader: Reader, file: File) -> Header:
         if kind is None:
             raise NotAPicture(name, f"not a picture ({_looks_like(magic)})")
         stream.seek(0)
-        header = _READERS[kind](stream, file)
+        header = _READERS[kind](stream, file, reader.limits)
         if not all(isinstance(side, int) and side > 0 for side in header.size):
             raise StillError(name, f"corrupt header: a size of {header.size}")
     width, height = header.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise StillError(name, f"{width}x{height} is more than {MAX_PIXELS // 10**6} Mpixel")
+    if max(width, height) > MAX_SIDE:
+        raise StillError(name, f"{width}x{height}: no side may be longer than {MAX_SIDE}")
+    if width * height > reader.limits.pixels:
+        bound = f"{reader.limits.pixels / 10**6:g} Mpixel; roll.limits.pixels raises the bound"
+        raise StillError(name, f"{width}x{height} is more than {bound}")
     return header
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from timelapse.errors import StillError
 from timelapse.ingest.exif import EXIF_IFD, Exif, Header, read_exif
-from timelapse.ingest.still import CUT_SHORT, File, Pixels
+from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Samples a pixel and the depths allowed, by colour type (PNG, third edition, table 8).
@@ -99,7 +99,7 @@ def _layout(stream: BinaryIO, first: _Chunk, name: str) -> _Layout:
     return layout
 
 
-def header(stream: BinaryIO, file: File) -> Header:
+def header(stream: BinaryIO, file: File, _: Limits) -> Header:
     """The header, once the chunks are known to go on to the last; no pixel is decoded."""
     name = str(file)
     chunks = _chunks(stream, file.size, name)
@@ -136,12 +136,13 @@ def _exif(data: bytes) -> Exif:
     return read_exif({**tags, **tags.get_ifd(EXIF_IFD)})
 
 
-def pixels(data: bytes, name: str) -> tuple[Pixels, tuple[int, int]]:
-    """RGB of 8 or 16 bits at full size, and that size; raises StillError on any damage."""
+def pixels(data: bytes, name: str, size: tuple[int, int]) -> Pixels:
+    """RGB of 8 or 16 bits at full size, which has to be `size`; StillError on any damage."""
     stream = BytesIO(data)
     chunks = _chunks(stream, len(data), name)
     first = next(chunks)
     layout = _layout(stream, first, name)
+    same_size((layout.width, layout.height), size, name)
     critical: dict[bytes, list[bytes]] = {b"PLTE": [], b"IDAT": []}
     for chunk in chunks:
         if chunk.kind in critical:
@@ -160,7 +161,7 @@ def pixels(data: bytes, name: str) -> tuple[Pixels, tuple[int, int]]:
     bgr = cv2.imdecode(np.frombuffer(built, np.uint8), flags)
     if bgr is None:
         raise StillError(name, "cannot be decoded: damaged, or of an unknown variety")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr), (layout.width, layout.height)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr))
 
 
 def _check_rows(data: bytes, layout: _Layout, name: str) -> None:

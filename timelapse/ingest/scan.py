@@ -13,7 +13,7 @@ from timelapse.errors import RollError, StillError
 from timelapse.ingest.find import Reader, chunks, find, natural, refusing
 from timelapse.ingest.findings import Scanned
 from timelapse.ingest.header import NotAPicture, read_header
-from timelapse.ingest.still import File, LedgerEntry, Roll, Status, TimeSource
+from timelapse.ingest.still import File, LedgerEntry, Limits, Roll, Status, TimeSource
 from timelapse.ingest.timing import (
     Clocks,
     Timed,
@@ -31,20 +31,22 @@ def scan(
     clocks: Clocks | None = None,
     *,
     exclude: Sequence[str] = (),
+    limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Roll:
     """Finds the stills of a roll (a folder, glob, list or zip) and when each was taken.
 
     A file that cannot be used stands in the ledger with its reason and changes nothing else.
-    `exclude` are patterns of file names to leave out.  Raises RollError where no still remains,
-    and TimeError where times are to come from an interval that is not stated.
+    `exclude` are patterns of file names to leave out; a file beyond `limits` is unreadable.
+    Raises RollError where no still remains, and TimeError where times are to come from an interval
+    that is not stated.
     """
-    clocks = clocks or Clocks()
+    clocks, limits = clocks or Clocks(), limits or Limits()
     finds = find(roll)
     entries, absent = finds.left_out, finds.absent
     found: list[Timed] = []
     idle = dict.fromkeys(exclude)
-    with Reader() as reader:
+    with Reader(limits) as reader:
         for at, file in enumerate(sorted(finds.files, key=lambda file: natural(str(file)))):
             if progress:
                 progress(at, len(finds.files))
@@ -81,7 +83,7 @@ def scan(
     entries.sort(key=lambda entry: natural(entry.path))
     dated = order is not TimeSource.INTERVAL or clocks.start is not None
     stills = tuple(f.still() for f in timed)
-    made = Roll(stills, tuple(entries), order, dated, (), clocks.interval)
+    made = Roll(stills, tuple(entries), order, dated, (), clocks.interval, limits)
     scanned = Scanned(made, timed, unplaced, tuple(idle), clocks)
     return replace(made, warnings=tuple(scanned.warnings()))
 

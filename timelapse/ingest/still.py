@@ -14,16 +14,33 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from timelapse.errors import TimeError
+from timelapse.errors import StillError, TimeError
 from timelapse.times import CaptureTime
 
 Pixels = NDArray[Any]
 
-#: Pictures of more pixels than this are refused: 1.2 GB as RGB.
-MAX_PIXELS = 400_000_000
 #: Endings that promise a picture: such a file that holds none is unreadable, not merely excluded.
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff")
 CUT_SHORT = "cut short: the file ends before the picture does"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a still may ask of the machine; a file beyond it is unreadable, with the reason.
+
+    `pixels` bounds width times height (400 million are 1.2 GB as RGB), `bytes` the size of a file
+    or of a zip's member, `scans` the passes of a progressive JPEG: a few kilobytes with thousands
+    of passes would keep a decoder busy for minutes.
+    """
+
+    pixels: int = 400_000_000
+    bytes: int = 1 << 30
+    scans: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("pixels", "bytes", "scans"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not above zero")
 
 
 class TimeSource(StrEnum):
@@ -88,6 +105,12 @@ class Still:
         return self.file.name
 
 
+def same_size(now: tuple[int, int], scanned: tuple[int, int], name: str) -> None:
+    """Refuses, before it is decoded, a file that was exchanged since it was scanned."""
+    if now != scanned:
+        raise StillError(name, "has another size now than when it was scanned")
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """What became of one file, and why (`reason` is empty where there is nothing to say)."""
@@ -126,6 +149,7 @@ class Roll:
     dated: bool = True
     warnings: tuple[str, ...] = ()
     stated_interval: Fraction | None = field(default=None, repr=False)
+    limits: Limits = Limits()
 
     @property
     def first(self) -> CaptureTime:

@@ -20,7 +20,7 @@ import numpy as np
 from timelapse.errors import StillError
 from timelapse.ingest import jpeg
 from timelapse.ingest.exif import EXIF_IFD, MAKE, OFFSET, SUBSECONDS, TAKEN, Header, read_exif, text
-from timelapse.ingest.still import CUT_SHORT, MAX_PIXELS, File, Pixels
+from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
 
 # TIFF 6.0 and its technical notes, by the numbers that the tags hold
 _NEW_SUBFILE, _OLD_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 255, 330, 50706
@@ -39,7 +39,7 @@ def _tifffile() -> ModuleType:
     return tifffile
 
 
-def header(stream: BinaryIO, file: File) -> Header:
+def header(stream: BinaryIO, file: File, limits: Limits) -> Header:
     """The header, once the first page is known to be a whole picture of a kind that is read."""
     stream.seek(8)
     if stream.read(2) == b"CR":
@@ -48,7 +48,7 @@ def header(stream: BinaryIO, file: File) -> Header:
     with _tifffile().TiffFile(stream, name=file.name) as tiff:
         page = tiff.pages.first
         tags = {tag.code: tag.value for tag in page.tags}
-        _check(page, tags, file.size, str(file))
+        _check(page, tags, file.size, str(file), limits)
         size = (page.imagewidth, page.imagelength)
         bits = 8 if page.photometric == _PALETTE else int(page.bitspersample)
     inner = tags.get(EXIF_IFD)
@@ -60,7 +60,7 @@ def header(stream: BinaryIO, file: File) -> Header:
     return Header("tiff", size, bits, read_exif(tags))
 
 
-def _check(page: Any, tags: dict[int, Any], size: int, name: str) -> None:
+def _check(page: Any, tags: dict[int, Any], size: int, name: str, limits: Limits) -> None:
     """Raises StillError with the reason for which a page is not to be used."""
     if not isinstance(page, _tifffile().TiffPage):
         raise StillError(name, "a TIFF whose first page cannot be read")
@@ -80,8 +80,8 @@ def _check(page: Any, tags: dict[int, Any], size: int, name: str) -> None:
         raise StillError(name, f"TIFF compressed by {_name(page.compression)}: not read")
     if page.imagedepth != 1 or page.samplesperpixel < samples:
         raise StillError(name, "a TIFF that is no picture of one plane")
-    if max(page.nbytes, prod(page.chunks) * bits // 8) > MAX_PIXELS * 8:
-        raise StillError(name, "claims more pixels than any still has")
+    if max(page.nbytes, prod(page.chunks) * bits // 8) > limits.pixels * 8:
+        raise StillError(name, "claims more pixels than roll.limits.pixels allows")
     offsets, counts = page.dataoffsets, page.databytecounts
     # An absent strip would come out as black, or as what the memory held before.
     if len(offsets) != len(counts) or len(offsets) != prod(page.chunked):
@@ -118,15 +118,16 @@ def _name(value: Any) -> str:
     return str(getattr(value, "name", value))
 
 
-def pixels(data: bytes, name: str) -> tuple[Pixels, tuple[int, int]]:
-    """RGB of 8 or 16 bits at full size, and that size; raises on damage.
+def pixels(data: bytes, name: str, size: tuple[int, int], limits: Limits) -> Pixels:
+    """RGB of 8 or 16 bits at full size, which has to be `size`; raises on damage.
 
     Alpha and other extra samples are dropped, palettes applied, MinIsWhite is inverted.
     Uncompressed samples carry no checksum: a changed value there passes for a picture.
     """
     with _tifffile().TiffFile(BytesIO(data), name=name) as tiff:
         page = tiff.pages.first
-        _check(page, {tag.code: tag.value for tag in page.tags}, len(data), name)
+        _check(page, {tag.code: tag.value for tag in page.tags}, len(data), name, limits)
+        same_size((page.imagewidth, page.imagelength), size, name)
         _verify(page, data, name)
         # planes, depth, height, width, samples; the threads that read ahead suffice
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]
@@ -143,8 +144,7 @@ def pixels(data: bytes, name: str) -> tuple[Pixels, tuple[int, int]]:
             rgb = np.iinfo(rgb.dtype).max - rgb
     else:
         rgb = samples[..., :3]
-    native = np.require(rgb, rgb.dtype.newbyteorder("="), ["C", "O", "W"])
-    return native, (native.shape[1], native.shape[0])
+    return np.require(rgb, rgb.dtype.newbyteorder("="), ["C", "O", "W"])
 
 
 def _verify(page: Any, data: bytes, name: str) -> None:

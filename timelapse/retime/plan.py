@@ -75,12 +75,12 @@ class Plan:
     def frames(self) -> int:
         return self.timeline.frames
 
-    def without(self, still: int) -> Plan:
-        """The same clip planned as if that still had not been taken; no other moves in time.
+    def without(self, *stills: int) -> Plan:
+        """The same clip planned as if those stills had not been taken; no other moves in time.
 
-        Rows of frames that the still had no part in stay as they are.
+        Rows of frames that they had no part in stay as they are.
         """
-        return make_plan(self.roll, self.timeline, self.blend, self.lost | {still})
+        return make_plan(self.roll, self.timeline, self.blend, self.lost | set(stills))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -1,0 +1,17 @@
+"""Render: a job becomes segments, segments become a film that is held against its plan."""
+
+from timelapse.render.conductor import Crew, render
+from timelapse.render.frames import frames, still
+from timelapse.render.job import Findings, Job, Progress
+from timelapse.render.target import check_target
+
+__all__ = [
+    "Crew",
+    "Findings",
+    "Job",
+    "Progress",
+    "check_target",
+    "frames",
+    "render",
+    "still",
+]

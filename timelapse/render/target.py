@@ -1,0 +1,34 @@
+"""The target of a render, looked at before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from timelapse.deliver import PICTURE_ENDINGS
+from timelapse.errors import RenderError
+from timelapse.ingest import Roll, Status
+from timelapse.report import report_path
+
+
+def check_target(out: Path, endings: tuple[str, ...], roll: Roll | None = None) -> None:
+    """Refuses, before any work, a target that cannot be written or that is a file of the roll.
+
+    Raises RenderError.
+    """
+    if out.suffix.lower() not in endings:
+        raise RenderError(f"{out}: its name has to end in {' or '.join(endings)}")
+    if not out.parent.is_dir():
+        raise RenderError(f"{out.parent}: there is no such folder; make it first")
+    if not os.access(out.parent, os.W_OK):
+        raise RenderError(f"{out.parent}: this folder cannot be written to")
+    for file in (out, report_path(out)):
+        if file.is_dir():
+            raise RenderError(f"{file}: is a folder; name another output")
+    if roll is not None:
+        # A film that stands among its stills may be replaced; a picture there may be one of them.
+        picture = out.suffix.lower() in PICTURE_ENDINGS
+        taken = [e.path for e in roll.ledger if picture or e.status is not Status.EXCLUDED]
+        taken += {still.file.archive for still in roll.stills if still.file.archive}
+        if out.exists() and any(Path(path).resolve() == out.resolve() for path in taken):
+            raise RenderError(f"{out}: is a file of the roll; name another output")
