@@ -129,7 +129,7 @@ def test_a_film_that_is_not_as_planned_takes_no_name(
 def start(roll: GrayRoll, film: Path, *options: str) -> subprocess.Popen[str]:
     """A render in a process of its own; returns when it has begun to write parts."""
     command = [sys.executable, "-m", "timelapse.cli", "render", str(roll.folder), "-o", str(film)]
-    command += ["--speed", "1", *options]
+    command += ["--speed", "1", "--set", "output.preset=ultrafast", *options]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until = time.monotonic() + 60
     while not list(parts_folder(film).glob("*.draft")) and time.monotonic() < until:
@@ -150,7 +150,7 @@ def test_a_killed_render_leaves_the_old_film_and_the_next_one_goes_on(
     assert film.read_bytes() == before
     finished = len(list(parts_folder(film).glob("*.json"))) - 1  # one is the old film's
     assert finished >= 2
-    job = job_of(roll.folder, ("schedule.speed", "1"))
+    job = job_of(roll.folder, ("schedule.speed", "1"), ("output.preset", "ultrafast"))
     report = job.render(film)
     assert report["segments"] == {"rendered": 10 - finished, "reused": finished}
     assert not list(parts_folder(film).glob("*.draft"))

@@ -102,7 +102,7 @@ def _sets_schedule(settings: tuple[str, ...]) -> bool:
     return any(pair.startswith("schedule.") for pair in settings)
 
 
-def render_film(job: Job, out: Path, talk: Talk, **means: int | None) -> dict[str, Any]:
+def render_film(job: Job, out: Path, talk: Talk, **means: Any) -> dict[str, Any]:
     """Renders, and tells a person how it went; returns the report."""
     from timelapse.render import render as run
 

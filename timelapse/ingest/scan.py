@@ -13,6 +13,7 @@ from timelapse.errors import RollError, StillError
 from timelapse.ingest.find import Reader, chunks, find, natural, refusing
 from timelapse.ingest.findings import Scanned
 from timelapse.ingest.header import NotAPicture, read_header
+from timelapse.ingest.remembered import Remembered
 from timelapse.ingest.still import File, LedgerEntry, Limits, Roll, Status, TimeSource
 from timelapse.ingest.timing import (
     Clocks,
@@ -32,12 +33,14 @@ def scan(
     *,
     exclude: Sequence[str] = (),
     limits: Limits | None = None,
+    cached: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Roll:
     """Finds the stills of a roll (a folder, glob, list or zip) and when each was taken.
 
     A file that cannot be used stands in the ledger with its reason and changes nothing else.
     `exclude` are patterns of file names to leave out; a file beyond `limits` is unreadable.
+    `cached` headers are those of an earlier scan, of files that have not changed since.
     Raises RollError where no still remains, and TimeError where times are to come from an interval
     that is not stated.
     """
@@ -46,6 +49,7 @@ def scan(
     entries, absent = finds.left_out, finds.absent
     found: list[Timed] = []
     idle = dict.fromkeys(exclude)
+    remembered = Remembered(os.fspath(roll), limits) if cached else None
     with Reader(limits) as reader:
         for at, file in enumerate(sorted(finds.files, key=lambda file: natural(str(file)))):
             if progress:
@@ -60,7 +64,12 @@ def scan(
                     absent.append(file)
                 continue
             try:
-                found.append(Timed(file, read_header(reader, file)))
+                header = remembered.get(file) if remembered else None
+                if header is None:
+                    header = read_header(reader, file)
+                    if remembered:
+                        remembered.add(file, header)
+                found.append(Timed(file, header))
             except StillError as error:
                 if isinstance(error, NotAPicture) and not file.promises_picture:
                     entries.append(LedgerEntry(str(file), Status.EXCLUDED, error.reason))
@@ -71,6 +80,8 @@ def scan(
         timed, unplaced = give_times(found, absent, order, clocks)
         entries += unplaced
         timed = _without_copies(reader, timed, entries)
+    if remembered:
+        remembered.save()
     if progress:
         progress(len(finds.files), len(finds.files))
     if not timed:
