@@ -68,7 +68,7 @@ class Job:
 
 
 _MEGAPIXELS = RollSpec(
-    "20mp", "photo", 100, (5568, 3712), Fraction(1), jitter_ms=40, grain=5.5, quality=94
+    "20mp", "photo", 200, (5568, 3712), Fraction(1), jitter_ms=40, grain=5.5, quality=94
 )
 
 _ALL = (
@@ -89,7 +89,7 @@ _ALL = (
     Job(
         "j2",
         "20.8 Mpixel JPEGs every second to 2160p25, 10x, linear blend, one label",
-        _MEGAPIXELS,
+        replace(_MEGAPIXELS, count=100),
         (3840, 2160),
         Fraction(10),
     ),

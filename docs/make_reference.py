@@ -23,6 +23,7 @@ SECTIONS = (
     ("retime, blend: linear", "Linear"),
     ("retime, blend: box", "Box"),
     ("output, format: h264", "H264"),
+    ("sound", "SoundSection"),
     ("milestones[]", "Milestone"),
     ("overlays[], kind: clock", "Clock"),
     ("overlays[], kind: credit", "Credit"),

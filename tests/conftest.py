@@ -60,6 +60,16 @@ def write_still(
     return path
 
 
+def damage(path: Path, captured: CaptureTime | None = None) -> None:
+    """Makes a JPEG that is whole to the eye of a scan, and cannot be decoded."""
+    if captured is not None:
+        noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)
+        write_still(path, noise, captured)
+    data = bytearray(path.read_bytes())
+    data[-900:-500] = b"\xff\x00" * 100 + b"\xff\xd0" * 100
+    path.write_bytes(data)
+
+
 @dataclass(frozen=True)
 class GrayRoll:
     """Stills of one gray each; `levels` and `times` (mission seconds) are the truth."""

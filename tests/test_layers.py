@@ -16,7 +16,7 @@ PACKAGE = Path(timelapse.__file__).parent
 #: From the ground up; a module may import what stands lower, and a stage no later stage.
 STOREYS = [
     ["errors"],
-    ["storage"],
+    ["storage", "machine"],
     ["notation"],
     ["times"],
     ["written"],
@@ -30,7 +30,7 @@ STOREYS = [
     ["yamlfile"],
     ["mistakes"],
     ["project"],
-    ["simulate", "tables", "starter", "doctor", "talk", "options"],
+    ["simulate", "cluster", "tables", "starter", "doctor", "talk", "options"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}

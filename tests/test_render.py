@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EPOCH, GrayRoll, write_still
+from conftest import EPOCH, GrayRoll, damage, write_still
 from test_film import differing_frames, display, job_of, linear
 
 from timelapse.audit import verify
@@ -218,7 +218,7 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_film(
     def onto_full_disk(_: Path) -> Iterator[Path]:
         yield Path("/dev/full")
 
-    monkeypatch.setattr("timelapse.render.conductor.written_whole", onto_full_disk)
+    monkeypatch.setattr("timelapse.render.crew.written_whole", onto_full_disk)
     with pytest.raises(EncodeError, match=r"No space left.*unchanged"):
         job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
     assert film.read_bytes() == before
@@ -254,15 +254,10 @@ def test_a_report_that_cannot_be_written_leaves_the_old_film(film: Path) -> None
 
 
 def test_a_roll_of_damaged_stills_alone_is_refused(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
     folder = tmp_path / "roll"
     folder.mkdir()
     for second in range(3):
-        pixels = rng.integers(0, 255, (64, 64, 3), np.uint8)
-        path = write_still(folder / f"{second}.jpg", pixels, EPOCH + second)
-        data = bytearray(path.read_bytes())
-        data[-900:-500] = b"\xff\x00" * 100 + b"\xff\xd0" * 100
-        path.write_bytes(data)
+        damage(folder / f"{second}.jpg", EPOCH + second)
     with pytest.raises(RollError, match="no still can be decoded"):
         job_of(folder, SPEED).render(tmp_path / "x.mp4")
 
@@ -272,12 +267,7 @@ def test_a_still_that_proves_unreadable_is_bridged(
     gray_roll: MakeRoll, tmp_path: Path, blend: str
 ) -> None:
     roll = gray_roll([Fraction(n, 2) for n in range(20)], ending=".JPG", size=(64, 64))
-    rng = np.random.default_rng(1)
-    path = roll.folder / "ISS057-E-9999.JPG"
-    write_still(path, rng.integers(0, 255, (64, 64, 3), np.uint8), EPOCH + roll.times[9])
-    data = bytearray(path.read_bytes())
-    data[-900:-500] = b"\xff\x00" * 100 + b"\xff\xd0" * 100
-    path.write_bytes(data)
+    damage(roll.folder / "ISS057-E-9999.JPG", EPOCH + roll.times[9])
     job = job_of(roll.folder, SPEED, ("retime.blend", blend))
     findings = Findings()
     gray = np.array([frame.mean() for frame in frames(job, findings=findings)])

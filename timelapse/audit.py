@@ -53,7 +53,8 @@ def _film_differences(out: Path, report: dict[str, Any]) -> Iterator[str]:
         yield f"the report contradicts itself: {frames} frames, {sum(runs)} in its parts"
     try:
         facts = probe(out, runs=runs, decode=0)
-        yield from facts.faults(frames, (width, height), rate, len(said_chapters))
+        tracks = film.get("tracks", [])
+        yield from facts.faults(frames, (width, height), rate, len(said_chapters), tracks)
         for part, said, now in zip(parts, payloads, facts.payloads, strict=True):
             if said != now:
                 last = part["first"] + part["frames"] - 1

@@ -33,8 +33,8 @@ from pydantic import (
     model_validator,
 )
 
-from timelapse.deliver import H264, Format
-from timelapse.errors import PlanError, ProjectError, RollError, TimeError
+from timelapse.deliver import H264, Format, Sound
+from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
 from timelapse.ingest import Clocks, Limits, Roll, TimeSource, natural, scan
 from timelapse.mistakes import explain, line
@@ -118,6 +118,12 @@ class MissionSection(_Section):
     epoch: Annotated[
         CaptureTime | None, Field(description="Lift-off; the first still where not given.")
     ] = None
+
+
+class SoundSection(_Section):
+    """What is heard, from the first frame on; cut to the film's length."""
+
+    file: Annotated[str, Field(description="A file of sound, such as music.flac.")]
 
 
 class SpeedEntry(_Section):
@@ -208,6 +214,7 @@ class Project(_Section):
     schedule: ScheduleSection
     retime: _kinds(Blend, "blend", "linear") = Linear()  # type: ignore[valid-type]
     output: _kinds(Format, "format", "h264") = H264()  # type: ignore[valid-type]
+    sound: SoundSection | None = None
     milestones: tuple[Milestone, ...] = ()
     overlays: tuple[_kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
 
@@ -252,6 +259,7 @@ class Project(_Section):
             tuple(self._rooted(overlay) for overlay in self.overlays),
             output,
             self.mission.name,
+            sound=self._sound(),
             notes=tuple(_framing_notes(roll, framing)),
         )
         self._check_layers(job)
@@ -275,9 +283,15 @@ class Project(_Section):
         """Tells errors of planning with the place in the project file that they come from."""
         try:
             yield
-        except (TimeError, PlanError, ProjectError) as error:
+        except (TimeError, PlanError, ProjectError, EncodeError) as error:
             kind = type(error) if isinstance(error, ProjectError) else ProjectError
             raise kind(line(self._document.place(path), path, str(error))) from error
+
+    def _sound(self) -> Sound | None:
+        if self.sound is None:
+            return None
+        with self._placed("sound", "file"):
+            return Sound.of(self._base / Path(self.sound.file).expanduser())
 
     def _rooted(self, layer: Any) -> Any:
         """A layer whose font files are sought beside the project file."""

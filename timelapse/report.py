@@ -239,4 +239,5 @@ def facts_json(facts: Facts) -> dict[str, Any]:
         "title": facts.title,
         "created": facts.created,
         "chapters": [[title, _seconds(start)] for title, start in facts.chapters],
+        "tracks": list(facts.tracks),
     }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--format", "format_name", metavar="NAME", help="The format, such as h264.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Cores to use; all, if not given.")
 @click.option("--memory", type=BYTES, help="A bound, such as 2G; else half of all.")
+@click.option("--cluster", metavar="URL", help="A Dask scheduler's: tcp://host:8786.")
 @click.option("--cache", type=BYTES, help="Disk for stills at the frame's size: 50G; 0 keeps none.")
 @set_option
 @json_option
@@ -52,6 +53,7 @@ def render(
     format_name: str | None,
     workers: int | None,
     memory: int | None,
+    cluster: str | None,
     cache: int | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -61,6 +63,8 @@ def render(
     """Renders PROJECT, or ROLL at a speed or to a duration, into a film with a report."""
     if speed and duration:
         raise click.UsageError("--speed and --duration exclude each other")
+    if cluster and (workers or memory):
+        raise click.UsageError("--workers and --memory are for this machine, not for --cluster")
     given: list[tuple[str, str | None, str]] = []
     if not is_project(source) and not (speed or duration or _sets_schedule(settings)):
         raise click.UsageError("a roll needs --speed or --duration")
@@ -75,7 +79,11 @@ def render(
     talk = Talk(quiet)
     job = job_of(source, [*given, *settings_of(settings)], talk)
     target = out or Path(_stem(source) + ".mp4")
-    means = {"workers": workers, "memory": memory, "cache": cache}
+    means: dict[str, Any] = {"workers": workers, "memory": memory, "cache": cache}
+    if cluster:
+        from timelapse.cluster import Cluster
+
+        means = {"crew": Cluster(cluster, cache=cache)}
     report = render_film(job, target, talk, **means)
     if as_json:
         keys = "output frames duration_s size rate bytes segments report elapsed_s fps warnings"

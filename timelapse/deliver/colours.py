@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from timelapse.machine import Buffers, bands
+
 if TYPE_CHECKING:
     from av import VideoFrame
 
@@ -39,8 +41,8 @@ class Colours:
 
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = size
-        self._mixed = np.empty((height, width, 3), np.uint8)
-        self._halved = np.empty((height // 2, width // 2, 3), np.uint8)
+        self._bands = bands(height, width)
+        self._buffers = Buffers()
         self._planes = np.empty((height * 3 // 2, width), np.uint8)
         chroma = self._planes[height:].reshape(2, height // 2, width // 2)
         self._luma, self._chroma = self._planes[:height], chroma
@@ -53,12 +55,17 @@ class Colours:
         """
         import cv2
 
-        cv2.transform(frame, _matrix(), dst=self._mixed)
-        cv2.extractChannel(self._mixed, 0, self._luma)
-        height, width = self._luma.shape
-        cv2.resize(self._mixed, (width // 2, height // 2), self._halved, 0, 0, cv2.INTER_AREA)
-        cv2.extractChannel(self._halved, 1, self._chroma[0])
-        cv2.extractChannel(self._halved, 2, self._chroma[1])
+        for band in self._bands:
+            rgb = frame[band]
+            height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
+            mixed = self._buffers.take("mixed", rgb.shape)
+            halved = self._buffers.take("halved", (height, width, 3))
+            cv2.transform(rgb, _matrix(), dst=mixed)
+            cv2.extractChannel(mixed, 0, self._luma[band])
+            cv2.resize(mixed, (width, height), halved, 0, 0, cv2.INTER_AREA)
+            for plane in (0, 1):
+                rows = self._chroma[plane][band.start // 2 : band.stop // 2]
+                cv2.extractChannel(halved, plane + 1, rows)
         return self._planes
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from timelapse.deliver.colours import video_frame
 from timelapse.deliver.formats import Format
+from timelapse.deliver.tracks import Caption, Sound
 from timelapse.errors import EncodeError
 from timelapse.times import CaptureTime, VideoTime
 
@@ -34,12 +35,19 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Tags:
-    """What a film says of itself beside its pictures."""
+    """What a film has beside its pictures: what it says of itself, captions, sound."""
 
     title: str = ""
     created: CaptureTime | None = None
     comment: str = ""
     chapters: tuple[Chapter, ...] = ()
+    captions: tuple[Caption, ...] = ()
+    sound: Sound | None = None
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """The kinds of its tracks beside the pictures."""
+        return ("subtitle",) * bool(self.captions) + ("audio",) * bool(self.sound)
 
 
 class Encoder:

@@ -30,11 +30,13 @@ _LOOKAHEAD: dict[Preset, int] = {
 class _Output:
     """What every format has: `rate` in frames per second; `size` of the frame (where not given,
     the commonest still size, brought into 1920x1080); `fit` shows all of a still between bars
-    (pad) or fills the frame and cuts what stands over (crop)."""
+    (pad) or fills the frame and cuts what stands over (crop); `captions` also gives the film its
+    labels as a track that players can turn on."""
 
     rate: Rate = Rate(25)
     size: Size | None = None
     fit: Fit = "pad"
+    captions: bool = False
 
 
 @dataclass(frozen=True)

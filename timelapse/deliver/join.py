@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
+from heapq import merge
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timelapse.deliver.film import Tags, encode_errors, on_disk, set_tags
 from timelapse.deliver.formats import Format
+from timelapse.deliver.tracks import caption_packets, sound_packets
 from timelapse.errors import EncodeError
 
 if TYPE_CHECKING:
-    from av.container import InputContainer, OutputContainer
+    from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 
 def join(parts: Sequence[tuple[Path, int]], out: Path, format: Format, tags: Tags) -> None:
     """Writes the coded frames of `parts` (paths, with the number of frames of each) into the film
-    `out`, one after the other, every one at its instant; and its tags.
+    `out`, one after the other, every one at its instant; and its tags, captions and sound.
 
     Nothing is decoded: all parts have to come from one encoder with one setting.  `out` is
     complete, and on the disk, when this returns.  Raises EncodeError.
@@ -28,28 +31,46 @@ def join(parts: Sequence[tuple[Path, int]], out: Path, format: Format, tags: Tag
     import av
 
     tick = 1 / Fraction(format.rate)  # a stream's own time base changes when it is started
-    starts = accumulate((frames for _, frames in parts), initial=0)
+    frames = sum(count for _, count in parts)
     with encode_errors(out), ExitStack() as open_files:
-        delay = max(_delay(path, format) for path, _ in parts)
         film = open_files.enter_context(
             av.open(str(out), "w", format=format.container, options={"movflags": "+faststart"})
         )
         set_tags(film, tags)
-        stream: VideoStream | None = None
-        for (path, frames), start in zip(parts, starts, strict=False):
-            with av.open(str(path)) as part:
-                source = part.streams.video[0]
-                if stream is None:
-                    stream = film.add_stream_from_template(source)
-                    stream.time_base = tick
-                    coded_as = source.codec_context.extradata
-                if source.codec_context.extradata != coded_as:
-                    raise EncodeError(
-                        f"{path}: was coded in another way than the parts before it; "
-                        "`timelapse cache --clear` takes the parts away, then render again"
-                    )
-                _append(film, stream, tick, part, start, frames, delay)
+        first = open_files.enter_context(av.open(str(parts[0][0])))
+        stream = film.add_stream_from_template(first.streams.video[0])
+        stream.time_base = tick
+        tracks = [_pictures(parts, stream, tick, format)]
+        if tags.captions:
+            tracks.append(caption_packets(film, tags.captions))
+        if tags.sound:
+            tracks.append(sound_packets(film, tags.sound, frames * tick))
+        for packet in merge(*tracks, key=_when):
+            film.mux_one(packet)
     on_disk(out)
+
+
+def _when(packet: Packet[Any]) -> Fraction:
+    return (packet.dts or 0) * (packet.time_base or Fraction(0))
+
+
+def _pictures(
+    parts: Sequence[tuple[Path, int]], stream: VideoStream, tick: Fraction, format: Format
+) -> Iterator[Packet[Any]]:
+    """The coded frames of all parts, counted through."""
+    import av
+
+    coded_as = stream.codec_context.extradata
+    starts = accumulate((frames for _, frames in parts), initial=0)
+    delay = max(_delay(path, format) for path, _ in parts)
+    for (path, frames), start in zip(parts, starts, strict=False):
+        with av.open(str(path)) as part:
+            if part.streams.video[0].codec_context.extradata != coded_as:
+                raise EncodeError(
+                    f"{path}: was coded in another way than the parts before it; "
+                    "`timelapse cache --clear` takes the parts away, then render again"
+                )
+            yield from _counted(part, stream, tick, start, frames, delay)
 
 
 def _delay(path: Path, format: Format) -> int:
@@ -63,16 +84,15 @@ def _delay(path: Path, format: Format) -> int:
     raise EncodeError(f"{path}: holds no frame")
 
 
-def _append(
-    film: OutputContainer,
+def _counted(
+    part: InputContainer,
     stream: VideoStream,
     tick: Fraction,
-    part: InputContainer,
     start: int,
     frames: int,
     delay: int,
-) -> None:
-    """Copies a part whose first frame is number `start` of the film.
+) -> Iterator[Packet[Any]]:
+    """The coded frames of a part whose first frame is number `start` of the film.
 
     Shown and decoded instants are counted in frames, not taken over: a part's own clock starts at
     nought, and one of a single frame has no delay where the others have two frames.
@@ -85,7 +105,7 @@ def _append(
         packet.stream = stream
         packet.pts, packet.dts = start + int(number), start + len(shown) - delay
         packet.time_base, packet.duration = tick, 1
-        film.mux_one(packet)
         shown.append(number)
+        yield packet
     if sorted(shown) != list(range(frames)):
         raise EncodeError(f"{part.name}: holds {len(shown)} frames, not {frames} at even instants")

@@ -12,6 +12,8 @@ from timelapse.errors import EncodeError
 
 #: ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix alike.
 _BT709 = 1
+#: Chapters are a track of data, which does not count.
+_TRACKS = ("audio", "subtitle")
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Facts:
     """What a film is, found by reading it to its end.
 
     `rate` is the exact average; `even` says that every frame stands on the tick grid of that
-    rate; `tags` are colour primaries, transfer, matrix and range by their H.273 numbers;
-    `payloads` are hashes of the coded frames, a hash for each run that was asked for.
+    rate; `tags` are colour primaries, transfer, matrix and range by their H.273 numbers; `tracks`
+    are the kinds of what it has beside its pictures; `payloads` are hashes of the coded frames, a
+    hash for each run that was asked for.
     """
 
     codec: str
@@ -33,9 +36,17 @@ class Facts:
     title: str
     created: str
     chapters: tuple[tuple[str, Fraction], ...]
+    tracks: tuple[str, ...] = ()
     payloads: tuple[str, ...] = ()
 
-    def faults(self, frames: int, size: Sequence[int], rate: Fraction, chapters: int) -> list[str]:
+    def faults(
+        self,
+        frames: int,
+        size: Sequence[int],
+        rate: Fraction,
+        chapters: int,
+        tracks: Sequence[str] = (),
+    ) -> list[str]:
         """How the film differs from what was meant; empty where it does not."""
         found = []
         if self.frames != frames:
@@ -48,6 +59,9 @@ class Facts:
             found.append(f"its colour tags are {self.tags}, not BT.709 in limited range")
         if len(self.chapters) != chapters:
             found.append(f"it has {len(self.chapters)} chapters, not {chapters}")
+        if sorted(self.tracks) != sorted(tracks):
+            has, meant = (", ".join(sorted(kinds)) or "none" for kinds in (self.tracks, tracks))
+            found.append(f"its tracks beside the pictures are {has}, not {meant}")
         return found
 
 
@@ -102,6 +116,7 @@ def probe(path: Path, *, runs: Sequence[int] = (), decode: int | None = None) ->
                 title=container.metadata.get("title", ""),
                 created=container.metadata.get("creation_time", ""),
                 chapters=tuple(map(_chapter, container.chapters())),
+                tracks=tuple(s.type for s in container.streams if s.type in _TRACKS),
                 payloads=tuple(state.hexdigest() for state in hashes),
             )
     except (av.FFmpegError, OSError, IndexError) as error:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from timelapse.machine import Buffers
 from timelapse.notation import Notation
 
 #: Nothing larger is derived from the stills: what a phone, a browser and a projector all play.
@@ -74,10 +75,11 @@ class Framing:
         scale = cover if self.fit == "crop" or standing_over < 2 else min(across, down)
         return max(1, round(still[0] * scale)), max(1, round(still[1] * scale))
 
-    def apply(self, pixels: NDArray[Any]) -> NDArray[Any]:
+    def apply(self, pixels: NDArray[Any], buffers: Buffers | None = None) -> NDArray[Any]:
         """A still (H x W x 3, uint8 or uint16, display light) as a frame of `size`, same dtype.
 
-        The result is new, or the input itself where there is nothing to do.
+        The result looks into the input where nothing has to be scaled or padded; else it is new,
+        or that of `buffers` until they are used for another still.  It is not always contiguous.
         """
         import cv2
 
@@ -87,7 +89,8 @@ class Framing:
             # Beyond 2:1 a linear filter would alias; JPEGs never get here with more than that.
             shrinks = width > 2 * target[0] or height > 2 * target[1]
             how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            pixels = cv2.resize(pixels, target, interpolation=how)
+            room = buffers.take("scaled", (*target[::-1], 3), pixels.dtype) if buffers else None
+            pixels = cv2.resize(pixels, target, room, interpolation=how)
         left, top = target[0] - self.size.width, target[1] - self.size.height
         if left > 0 or top > 0:
             x, y = max(0, left) // 2, max(0, top) // 2
@@ -97,4 +100,4 @@ class Framing:
             x, y = max(0, -left) // 2, max(0, -top) // 2
             frame[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
             pixels = frame
-        return np.ascontiguousarray(pixels)
+        return pixels

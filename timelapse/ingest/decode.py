@@ -9,6 +9,7 @@ import numpy as np
 from timelapse.ingest import jpeg, png, tiff
 from timelapse.ingest.find import Reader, refusing
 from timelapse.ingest.still import Limits, Pixels, Still
+from timelapse.machine import Buffers
 
 
 def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
@@ -23,13 +24,22 @@ def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
     return decode_bytes(reader.read(still.file), still, at_least, reader.limits)
 
 
-def decode_bytes(data: bytes, still: Still, at_least: tuple[int, int], limits: Limits) -> Pixels:
-    """The same for a file's bytes that are at hand."""
+def decode_bytes(
+    data: bytes,
+    still: Still,
+    at_least: tuple[int, int],
+    limits: Limits,
+    buffers: Buffers | None = None,
+) -> Pixels:
+    """The same for a file's bytes that are at hand.
+
+    With `buffers` the array may be theirs, and holds until they are used for another still.
+    """
     name = str(still.file)
     size = _stored(still, still.size)
     with refusing(name, "cannot be decoded"):
         if still.kind == "jpeg":
-            pixels = jpeg.pixels(data, name, size, limits, _stored(still, at_least))
+            pixels = jpeg.pixels(data, name, size, limits, _stored(still, at_least), buffers)
         elif still.kind == "png":
             pixels = png.pixels(data, name, size)
         else:

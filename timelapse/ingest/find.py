@@ -205,7 +205,11 @@ class Reader:
         """All bytes of a file; raises StillError."""
         with self.open(file) as stream:
             try:
-                data = stream.read(self.limits.bytes + 1)
+                # One byte more than is expected; asking for as many as are allowed would cost
+                # more than the reading.
+                data = stream.read(file.size + 1)
+                if len(data) > file.size:  # it has grown, or is larger than its archive says
+                    data += stream.read(self.limits.bytes + 1 - len(data))
             except READ_ERRORS as error:
                 raise StillError(str(file), f"cannot be read: {_reason(error)}") from error
         if len(data) > self.limits.bytes:  # a zip's member may be larger than it says

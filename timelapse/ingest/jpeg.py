@@ -11,9 +11,10 @@ from timelapse.errors import StillError
 from timelapse.ingest.exif import EXIF_IFD, Header, read_exif
 from timelapse.ingest.find import chunks
 from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
+from timelapse.machine import Buffers
 
 #: Scales, in eighths, that cost no more than the next larger one (docs/decisions/0009).
-_EIGHTHS = (1, 2, 3, 4, 5, 6)
+_EIGHTHS = (1, 2, 3, 4)
 #: Start of frame of the progressive processes, and start of scan (ITU-T T.81, table B.1).  Inside
 #: entropy-coded data FF is never followed by the latter.
 _PROGRESSIVE, _SCAN = (0xC2, 0xC6, 0xCA, 0xCE), b"\xff\xda"
@@ -86,19 +87,26 @@ def _holds(stream: BinaryIO, file: File, mark: bytes, start: int) -> bool:
 
 
 def pixels(
-    data: bytes, name: str, size: tuple[int, int], limits: Limits, at_least: tuple[int, int]
+    data: bytes,
+    name: str,
+    size: tuple[int, int],
+    limits: Limits,
+    at_least: tuple[int, int],
+    buffers: Buffers | None = None,
 ) -> Pixels:
     """RGB at the scale of `scaled`; at full scale it has to have the size `size`."""
     import simplejpeg
 
     height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     same_size((width, height), size, name)
-    _bound_scans(data.count(_SCAN), limits, name)
+    if _scan_offset(BytesIO(data))[1]:  # counting goes through all of the file
+        _bound_scans(data.count(_SCAN), limits, name)
     if space == "CMYK":
         return _cmyk(data)
     across, down = scaled(size, at_least)
+    room = buffers.take("decoded", (down, across, 3)) if buffers else None
     rgb: Pixels = simplejpeg.decode_jpeg(
-        data, "RGB", min_height=down, min_width=across, strict=True
+        data, "RGB", min_height=down, min_width=across, buffer=room, strict=True
     )
     return rgb
 

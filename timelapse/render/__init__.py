@@ -1,6 +1,7 @@
 """Render: a job becomes segments, segments become a film that is held against its plan."""
 
-from timelapse.render.conductor import Crew, render
+from timelapse.render.conductor import render
+from timelapse.render.crew import Crew
 from timelapse.render.frames import frames, still
 from timelapse.render.job import Findings, Job, Progress
 from timelapse.render.target import check_target

@@ -21,17 +21,12 @@ _PLAIN = 12
 
 
 class Share(NamedTuple):
-    """How the work is divided: so many lanes, each with so many threads of its own."""
+    """How the work is divided: so many lanes, each with so many threads for its encoder, and so
+    many that decode ahead."""
 
     lanes: int
     threads: int
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    decoders: int
 
 
 def divide(segments: Sequence[Segment], workers: int, memory: int | None) -> Share:
@@ -40,35 +35,36 @@ def divide(segments: Sequence[Segment], workers: int, memory: int | None) -> Sha
     `memory` is a bound in bytes for all of the process; without one it is half of the machine's.
     Raises RenderError where one lane does not fit a bound that was given.
     """
-    bound = memory or _half_of_memory()
-    most = max(1, min(workers, len(segments)))
-    for lanes in range(most, 0, -1):
+    bound, least = memory or _half_of_memory(), Share(1, 1, 1)
+    for lanes in range(max(1, min(workers, len(segments))), 0, -1):
         threads = max(1, workers // lanes)
-        if lanes * max(lane_memory(s, threads) for s in segments) + _BASE <= bound:
-            return Share(lanes, threads)
-    if memory is None:
-        return Share(1, 1)
-    least = _BASE + max(lane_memory(segment, 1) for segment in segments)
-    if least > memory:
+        # Two, so that the last lane at work keeps two cores busy.
+        share = Share(lanes, threads, max(threads, min(workers, 2)))
+        if _needed(segments, share) <= bound:
+            return share
+    if memory and (needed := _needed(segments, least)) > memory:
         raise RenderError(
-            f"a memory of {_amount(memory)} is not enough: this film needs {_amount(least)}; give "
+            f"a memory of {_amount(memory)} is not enough: this film needs {_amount(needed)}; give "
             "more, or a smaller output.size, a faster output.preset or a smaller retime.shutter"
         )
-    return Share(1, 1)
+    return least
 
 
-def lane_memory(segment: Segment, threads: int) -> int:
+def _needed(segments: Sequence[Segment], share: Share) -> int:
+    return _BASE + share.lanes * max(lane_memory(segment, share) for segment in segments)
+
+
+def lane_memory(segment: Segment, share: Share) -> int:
     """About how many bytes a lane takes for a segment: stills at frame size, stills being decoded,
     the frame on its way, and the encoder."""
     pixels = segment.framing.size.width * segment.framing.size.height
-    held = segment.taps.widest + threads
-    stills = held * pixels * 6
+    stills = (segment.taps.widest + share.decoders) * pixels * 6
     kinds = {(still.kind, still.size, still.bits): still for still in segment.stills}
-    decoding = threads * max(
+    decoding = share.decoders * max(
         decoding_memory(still, segment.framing.scaled(still.size)) for still in kinds.values()
     )
     frame = pixels * (6 + 3 + 3 + 3 + 3) + (pixels * 12 if segment.taps.widest > 2 else 0)
-    return stills + decoding + frame + segment.format.memory(segment.framing.size, threads)
+    return stills + decoding + frame + segment.format.memory(segment.framing.size, share.threads)
 
 
 def _half_of_memory() -> int:

@@ -11,111 +11,27 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from shutil import copyfile
-from threading import Event
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from timelapse.deliver import join, probe
 from timelapse.errors import EncodeError, RenderError, RollError
-from timelapse.render.budget import Disk, cores, divide
+from timelapse.machine import cores
+from timelapse.render.budget import Disk, divide
+from timelapse.render.crew import Crew, Lanes
 from timelapse.render.job import Findings, Job, Progress
-from timelapse.render.lane import Lane, Made, StillsLost, Stopped
+from timelapse.render.lane import Made, StillsLost
 from timelapse.render.parts import Parts, disk_errors
 from timelapse.render.segment import Segment, identity, segments
 from timelapse.render.stillcache import StillCache
 from timelapse.render.target import check_target
 from timelapse.report import Film, film_key, standing, write_report
-from timelapse.storage import written_whole
 
 #: Seconds from one look at the work to the next: how often progress is told.
 _LOOK_EVERY = 0.1
-
-
-class Crew(Protocol):
-    """Who makes segments: lanes in this process, or the workers of a cluster."""
-
-    def make(self, segment: Segment, path: Path) -> Future[Made]:
-        """Begins a segment whose part will be `path`; it appears whole.
-
-        The future raises StillsLost, EncodeError, RenderError.
-        """
-        ...
-
-    @property
-    def width(self) -> int:
-        """How many segments it makes at once."""
-        ...
-
-    @property
-    def frames(self) -> int:
-        """How many frames it has made of segments that are not finished."""
-        ...
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Lanes:
-    """A crew of threads in this process."""
-
-    def __init__(self, width: int, threads: int, cache: StillCache) -> None:
-        self.width = width
-        self._threads, self._cache = threads, cache
-        self._pool = ThreadPoolExecutor(width, thread_name_prefix="lane")
-        self._idle: SimpleQueue[Lane] = SimpleQueue()
-        self._stopped = Event()
-        self._progress: dict[Path, int] = {}
-
-    @property
-    def frames(self) -> int:
-        return sum(list(self._progress.values()))
-
-    def make(self, segment: Segment, path: Path) -> Future[Made]:
-        return self._pool.submit(self._make, segment, path)
-
-    def _make(self, segment: Segment, path: Path) -> Made:
-        try:
-            lane = self._idle.get_nowait()
-        except Empty:
-            lane = Lane(segment, self._cache, self._threads)
-        done = count(1)
-
-        def tick() -> None:
-            if self._stopped.is_set():
-                raise Stopped
-            self._progress[path] = next(done)
-
-        try:
-            with written_whole(path) as draft:  # the encoder has seen to it that it is on the disk
-                return lane.make(segment, draft, tick)
-        finally:
-            self._progress.pop(path, None)
-            self._idle.put(lane)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._pool.shutdown(cancel_futures=True)
-        while not self._idle.empty():
-            self._idle.get().__exit__(None, None, None)
 
 
 def render(
@@ -138,7 +54,7 @@ def render(
     Raises RenderError, EncodeError, RollError, TextError.
     """
     began = time.monotonic()
-    check_target(out, job.format.endings, job.plan.roll)
+    check_target(out, job.format.endings, job.plan.roll, [job.sound.path] if job.sound else ())
     job.compositor()  # a text that cannot be drawn is refused before any work
     with Parts(out) as parts:
         task = _Task(job, out, parts)
@@ -150,6 +66,7 @@ def render(
                     made_by = crew or _lanes(task.todo, workers, memory, cache)
                     with made_by:
                         task.work(made_by, progress)
+                    task.notes += made_by.notes
                 film = task.joined()
         except (EncodeError, RenderError) as error:
             raise type(error)(task.told(error)) from error
@@ -165,7 +82,7 @@ def _lanes(
     todo: Sequence[Segment], workers: int | None, memory: int | None, cache: int | None
 ) -> Lanes:
     share = divide(todo, workers or cores(), memory)
-    return Lanes(share.lanes, share.threads, StillCache(cache))
+    return Lanes(share, StillCache(cache))
 
 
 class _Task:
@@ -174,6 +91,8 @@ class _Task:
     def __init__(self, job: Job, out: Path, parts: Parts) -> None:
         self._asked, self._out, self._parts = job, out, parts
         self.findings, self.notes = Findings(), list[str]()
+        if job.format.whole:
+            self.notes.append(f"{job.format.format} is rendered whole: {job.format.whole}")
         self.rendered = 0
         self.todo: deque[Segment] = deque()
         self._made: dict[str, Made] = {}
@@ -254,7 +173,10 @@ class _Task:
                 join(paths, draft, format, job.tags)
         facts = probe(draft, runs=[segment.frames for segment in self.segments], decode=1)
         rate = Fraction(job.plan.timeline.rate)
-        faults = facts.faults(job.plan.frames, job.framing.size, rate, len(job.tags.chapters))
+        tags = job.tags
+        faults = facts.faults(
+            job.plan.frames, job.framing.size, rate, len(tags.chapters), tags.tracks
+        )
         if facts.payloads != tuple(part.payload for part in made):
             faults.append("its coded frames are not those of its parts")
         if faults:

@@ -31,7 +31,7 @@ def frames(
     findings = findings if findings is not None else Findings()
     stop = job.plan.frames if stop is None else stop
     segment = cut(job, start, stop)
-    with Lane(segment, StillCache(), workers) as lane:
+    with Lane(segment, StillCache(), decoders=workers) as lane:
         while start < stop:
             try:
                 for frame in lane.frames(segment):

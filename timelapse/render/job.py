@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from timelapse.deliver import H264, Chapter, Format, Tags
+from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
 from timelapse.grade import Framing
 from timelapse.overlay import (
     Compositor,
@@ -21,6 +21,9 @@ from timelapse.overlay import (
     place_milestones,
 )
 from timelapse.retime import Plan
+
+if TYPE_CHECKING:
+    from timelapse.render.crew import Crew
 
 #: Is told how many frames of how many are done.
 Progress = Callable[[int, int], None]
@@ -38,6 +41,7 @@ class Job:
     format: Format = field(default_factory=H264)
     title: str = ""
     comment: str = ""
+    sound: Sound | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -57,14 +61,14 @@ class Job:
         workers: int | None = None,
         memory: int | None = None,
         cache: int | None = None,
+        crew: Crew | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Renders the film `out`; see `timelapse.render.render`."""
         from timelapse.render.conductor import render
 
-        return render(
-            self, Path(out), workers=workers, memory=memory, cache=cache, progress=progress
-        )
+        means: Any = {"workers": workers, "memory": memory, "cache": cache, "crew": crew}
+        return render(self, Path(out), progress=progress, **means)
 
     def compositor(self) -> Compositor:
         """What draws the overlays; raises TextError where a text cannot be drawn."""
@@ -72,10 +76,22 @@ class Job:
 
     @property
     def tags(self) -> Tags:
-        """The film's own title, creation time (the first frame's capture time) and chapters."""
+        """The film's own title, creation time (the first frame's capture time), chapters, captions
+        and sound."""
         timeline, roll = self.plan.timeline, self.plan.roll
         created = timeline.capture_of(timeline.schedule.start) if roll.dated else None
-        return Tags(self.title, created, self.comment, self._chapters)
+        captions = self._captions if self.format.captions else ()
+        return Tags(self.title, created, self.comment, self._chapters, captions, self.sound)
+
+    @property
+    def _captions(self) -> tuple[Caption, ...]:
+        """Every label for as long as it is shown, to the frame."""
+        time_of = self.plan.timeline.rate.time_of
+        return tuple(
+            Caption(m.text, time_of(m.shown_from), time_of(m.shown_to))
+            for m in self.placed
+            if m.shown_from < m.shown_to
+        )
 
     @property
     def _chapters(self) -> tuple[Chapter, ...]:

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from threading import local
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from timelapse.deliver import Colours, Encoder, probe
 from timelapse.errors import RenderError, StillError
 from timelapse.grade import Display, Linear, to_display, to_linear
 from timelapse.ingest import Reader, Still, decode_bytes
+from timelapse.machine import Buffers, bands
 from timelapse.render.segment import Segment
 from timelapse.render.stillcache import Kept, StillCache
 from timelapse.retime import mix
@@ -68,6 +70,7 @@ class _Supply:
         self._threads, self._cache = threads, cache
         self._reader = Reader(segment.limits)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._own = local()  # what each thread of the pool decodes into
         self._spare: list[Linear] = []
         self._ready: dict[int, Future[Linear]] = {}
         self.digests: dict[int, str] = {}
@@ -120,18 +123,19 @@ class _Supply:
 
     def _load(self, index: int, buffer: Linear | None) -> Linear:
         still, framing = self._segment.stills[index], self._segment.framing
-        kept = self._cache.get(still, framing)
+        buffers: Buffers = self._own.__dict__.setdefault("buffers", Buffers())
+        kept = self._cache.get(still, framing, buffers)
         if kept is None:
-            kept = self._decode(still)
+            kept = self._decode(still, buffers)
             self._cache.put(still, framing, kept)
         self.digests[index] = kept.digest
         return to_linear(kept.pixels, buffer)
 
-    def _decode(self, still: Still) -> Kept:
-        framing = self._segment.framing
+    def _decode(self, still: Still, buffers: Buffers) -> Kept:
+        framing, limits = self._segment.framing, self._segment.limits
         data = self._reader.read(still.file)
-        pixels = decode_bytes(data, still, framing.scaled(still.size), self._segment.limits)
-        return Kept(framing.apply(pixels), xxhash.xxh3_128_hexdigest(data))
+        pixels = decode_bytes(data, still, framing.scaled(still.size), limits, buffers)
+        return Kept(framing.apply(pixels, buffers), xxhash.xxh3_128_hexdigest(data))
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -141,15 +145,18 @@ class _Supply:
 class Lane:
     """Renders segments of one clip, one after the other; a context manager, for one thread.
 
-    `threads` are those that decode ahead, and those of the encoder where the format does not say.
+    `threads` are those of the encoder, where the format does not say; `decoders` those that decode
+    ahead.
     """
 
-    def __init__(self, segment: Segment, cache: StillCache, threads: int = 1) -> None:
+    def __init__(
+        self, segment: Segment, cache: StillCache, threads: int = 1, decoders: int = 1
+    ) -> None:
         width, height = segment.framing.size
         self._threads = threads
-        self._supply = _Supply(segment, threads, cache)
-        self._mixed = np.empty((height, width, 3), np.uint16)
-        self._scratch = np.empty(0, np.float32)
+        self._supply = _Supply(segment, decoders, cache)
+        self._bands = bands(height, width)
+        self._buffers = Buffers()
         self._clean = np.empty((height, width, 3), np.uint8)
         self._labelled = np.empty_like(self._clean)
         self._compositor, self._cues = segment.compositor(), segment.cues
@@ -193,12 +200,9 @@ class Lane:
             yield labelled
 
     def _mix(self, pictures: list[Linear], weights: NDArray[np.float32]) -> None:
-        if len(pictures) == 1:
-            to_display(pictures[0], self._clean)
-            return
-        if len(pictures) > 2 and not self._scratch.size:
-            self._scratch = np.empty(self._mixed.shape, np.float32)
-        to_display(mix(pictures, weights, self._mixed, self._scratch), self._clean)
+        for band in self._bands:
+            light = mix([picture[band] for picture in pictures], weights, self._buffers)
+            to_display(light, self._clean[band])
 
     def make(self, segment: Segment, path: Path, tick: Callable[[], None] = lambda: None) -> Made:
         """Renders a segment into the part `path` and looks at what was written.
@@ -220,7 +224,7 @@ class Lane:
                     tick()
         except StillError as error:
             raise StillsLost(self._supply.lost() or {error.path: error.reason}) from error
-        facts = probe(path, runs=[segment.frames], decode=1)
+        facts = probe(path, runs=[segment.frames], decode=0)  # the film is decoded, once it is one
         chapters = len(segment.tags.chapters) if segment.tags else 0
         if faults := facts.faults(segment.frames, size, Fraction(format.rate), chapters):
             raise RenderError(f"{path}: what was encoded is not as planned: {'; '.join(faults)}")

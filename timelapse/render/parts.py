@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 
 import xxhash
 
-from timelapse.errors import EncodeError, RenderError
+from timelapse.errors import EncodeError, RenderError, TimelapseError
 from timelapse.ingest import chunks
 from timelapse.render.lane import Made
 from timelapse.render.segment import Segment
@@ -128,6 +128,8 @@ def disk_errors(out: Path) -> Iterator[None]:
     """What the disk says while the film `out` is made, as EncodeError."""
     try:
         yield
+    except TimelapseError:  # some of ours are OSErrors too
+        raise
     except OSError as error:
         raise EncodeError(f"{out}: {error.strerror or error}") from error
 

@@ -92,7 +92,7 @@ class Segment:
 
 def _encoding(format: Format) -> dict[str, Any]:
     """What a format says of the encoder; how stills fill the frame is the framing's."""
-    return {**asdict(format), **format.options, "size": None, "fit": None}
+    return {**asdict(format), **format.options, "size": None, "fit": None, "captions": None}
 
 
 def identity(still: Still) -> tuple[Any, ...]:

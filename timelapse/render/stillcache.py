@@ -22,11 +22,12 @@ import xxhash
 
 from timelapse.grade import Framing
 from timelapse.ingest import Pixels, Still
+from timelapse.machine import Buffers
 from timelapse.render.segment import identity, versions
 from timelapse.storage import cache_folder, written_whole
 
 #: Below this many pixels of a still for one of the frame decoding costs too little to be saved.
-_PAYS_FROM = 2
+_PAYS_FROM = 4
 _USUAL = 20 << 30
 _ENDING = ".still"
 _MADE_AS = 1
@@ -63,14 +64,15 @@ class StillCache:
         pixels = still.size[0] * still.size[1]
         return self._limit > 0 and pixels >= _PAYS_FROM * framing.size.width * framing.size.height
 
-    def get(self, still: Still, framing: Framing) -> Kept | None:
+    def get(self, still: Still, framing: Framing, buffers: Buffers) -> Kept | None:
+        """What is kept of a still, in `buffers`; None where nothing is, or it is not whole."""
         if not self.pays(still, framing):
             return None
         path = self._path(still, framing)
         try:
             with path.open("rb") as file:
                 words = json.loads(file.readline(1000))
-                pixels = np.empty(words["shape"], words["dtype"])
+                pixels = buffers.take("kept", tuple(words["shape"]), words["dtype"])
                 whole = file.readinto(pixels.data.cast("B")) == pixels.nbytes
             if not whole or xxhash.xxh3_64_hexdigest(pixels.data) != words["pixels"]:
                 return None
@@ -80,9 +82,9 @@ class StillCache:
             return None
 
     def put(self, still: Still, framing: Framing, kept: Kept) -> None:
-        pixels = kept.pixels
-        if not self.pays(still, framing) or not self._room_for(pixels.nbytes):
+        if not self.pays(still, framing) or not self._room_for(kept.pixels.nbytes):
             return
+        pixels = np.ascontiguousarray(kept.pixels)
         words = {
             "shape": pixels.shape,
             "dtype": str(pixels.dtype),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from timelapse.deliver import PICTURE_ENDINGS
@@ -11,8 +12,11 @@ from timelapse.ingest import Roll, Status
 from timelapse.report import report_path
 
 
-def check_target(out: Path, endings: tuple[str, ...], roll: Roll | None = None) -> None:
-    """Refuses, before any work, a target that cannot be written or that is a file of the roll.
+def check_target(
+    out: Path, endings: tuple[str, ...], roll: Roll | None = None, inputs: Iterable[Path] = ()
+) -> None:
+    """Refuses, before any work, a target that cannot be written, or that is a file of the roll or
+    another of the film's inputs.
 
     Raises RenderError.
     """
@@ -25,6 +29,8 @@ def check_target(out: Path, endings: tuple[str, ...], roll: Roll | None = None) 
     for file in (out, report_path(out)):
         if file.is_dir():
             raise RenderError(f"{file}: is a folder; name another output")
+    if any(out.exists() and path.exists() and out.samefile(path) for path in inputs):
+        raise RenderError(f"{out}: is a file that the film is made of; name another output")
     if roll is not None:
         # A film that stands among its stills may be replaced; a picture there may be one of them.
         picture = out.suffix.lower() in PICTURE_ENDINGS

@@ -7,6 +7,7 @@ Adding a mode is one class here and its name in `Blend`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
+from timelapse.machine import Buffers
 from timelapse.notation import Notation
 
 Ticks = NDArray[np.int64]
@@ -72,7 +74,7 @@ class Nearest(_Blend):
 
     def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
         """Rows for frames whose windows are [opens, closes); knots are strictly rising."""
-        nearest = np.searchsorted(_borders(knots), opens * 2, "right")
+        nearest = np.searchsorted(_borders(knots), opens * 2 + _ROUNDED, "right")
         return Rows(np.arange(len(opens)), nearest, np.ones(len(opens)))
 
 
@@ -130,6 +132,11 @@ class Box(_Blend):
 Blend = Nearest | Linear | Box
 
 
+#: By how many half ticks the rounding of two knots and of an instant may move the latter from
+#: a border on which it stands: such an instant shows the later still, by the rule of the design.
+_ROUNDED = 2
+
+
 def _borders(knots: Ticks) -> Ticks:
     """Half-way between neighbours, in half ticks, so that it stays whole."""
     if len(knots) == 0:
@@ -138,24 +145,23 @@ def _borders(knots: Ticks) -> Ticks:
 
 
 def mix(
-    stills: list[NDArray[np.uint16]],
-    weights: NDArray[np.float32],
-    out: NDArray[np.uint16],
-    scratch: NDArray[np.float32],
+    stills: Sequence[NDArray[np.uint16]], weights: NDArray[np.float32], buffers: Buffers
 ) -> NDArray[np.uint16]:
     """The weighted mean of stills in linear light, rounded once.
 
-    `stills` are uint16 arrays of one shape, `weights` sum to 1; `out` (uint16) is written and
-    returned, `scratch` (float32, the same shape) is used where there are more than two stills.
+    `stills` are uint16 arrays of one shape, `weights` sum to 1.  The result is that of `buffers`;
+    of a lone still, the still itself.
     """
     import cv2
 
     if len(stills) == 1:
-        np.copyto(out, stills[0])
-    elif len(stills) == 2:
+        return stills[0]
+    out = buffers.take("mixed", stills[0].shape, np.uint16)
+    if len(stills) == 2:
         cv2.addWeighted(stills[0], float(weights[0]), stills[1], float(weights[1]), 0, out)
     else:
         # A running mean: after each step `scratch` is the mean of the stills so far.
+        scratch = buffers.take("mean", stills[0].shape, np.float32)
         np.copyto(scratch, stills[0])
         so_far = np.cumsum(weights, dtype=np.float64)
         for still, weight, total in zip(stills[1:], weights[1:], so_far[1:], strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from timelapse.retime.schedule import Schedule
 from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, VideoTime
@@ -23,6 +24,10 @@ class Timeline:
     epoch: CaptureTime
     timecode: str | None = None
     still: Callable[[str], CaptureTime] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without `still`, which would take the whole roll along to another process."""
+        return {**self.__dict__, "still": None}
 
     @property
     def frames(self) -> int:

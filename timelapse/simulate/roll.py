@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -18,6 +16,7 @@ import cv2
 import numpy as np
 
 from timelapse.errors import PlanError, RollError, TimeError
+from timelapse.machine import cores, single_threaded_opencv
 from timelapse.simulate import rocket
 from timelapse.simulate.camera import Camera, HotPixels, exif_block, rng_for
 from timelapse.simulate.geometry import FOCAL_LENGTH_MM, MOONSET, STATION_HEIGHT, view
@@ -362,12 +361,12 @@ def _take(
     size: tuple[int, int], seed: int, shots: list[_Shot], workers: int | None
 ) -> Iterator[None]:
     """Write all stills, in this process or in several; yield once for each."""
-    count = workers if workers is not None else _cores()
+    count = workers if workers is not None else cores()
     if workers is None:
         # A process costs some seconds to start: not worth it for a few stills.
         count = max(min(count, len(shots) // 40), 1)
     if count == 1:
-        with _one_thread():
+        with single_threaded_opencv():
             camera = Camera(size, seed)
             for shot in shots:
                 _write(camera, shot)
@@ -381,22 +380,6 @@ def _take(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 _camera: Camera | None = None

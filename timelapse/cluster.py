@@ -1,0 +1,273 @@
+"""The same segments on a Dask cluster: what is joined here was rendered where there was room.
+
+A worker gets a segment and sends back its coded part; frames never cross the network, and stills
+are read by the worker itself, under the same path as here.  Every part is what this machine would
+have made: a worker whose libraries, fonts or stills are others is left out, and said.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from threading import Event, Lock
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from timelapse.errors import ProjectError, RenderError
+from timelapse.ingest import File
+from timelapse.render.lane import Lane, Made, StillsLost, Stopped
+from timelapse.render.parts import disk_errors
+from timelapse.render.segment import Segment, versions
+from timelapse.render.stillcache import StillCache
+from timelapse.storage import written_whole
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECT_WITHIN = 10
+#: Seconds without any worker that can do the work, after which the render gives up.
+_WORKERS_WITHIN = 30
+_LOOK_EVERY = 0.5
+_AT_MOST_AT_ONCE = 512
+
+
+class Unfit(RenderError):  # noqa: N818 - a finding, and the work goes on without it
+    """A worker that would not make the same part; `worker` is its address."""
+
+    def __init__(self, worker: str, reason: str) -> None:
+        super().__init__(f"worker {worker} on {socket.gethostname()} {reason}")
+        self.worker, self.reason = worker, reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unfit, (self.worker, str(self))
+
+
+def _unfit(worker: str, message: str) -> Unfit:
+    """An Unfit that was raised on another machine."""
+    error = Unfit(worker, "")
+    error.args = (message,)
+    return error
+
+
+class Cluster:
+    """A crew (see `timelapse.render.Crew`) of the workers of a running Dask cluster.
+
+    `address` is the scheduler's, such as ``tcp://host:8786``; `cache` bounds the stills that each
+    worker keeps on its disk, in bytes.  `notes` tells of workers that were left out.  Raises
+    RenderError where Dask is not installed, no scheduler answers, or no worker can do the work.
+    """
+
+    def __init__(self, address: str, *, cache: int | None = None) -> None:
+        try:
+            import distributed  # noqa: F401
+        except ImportError:
+            raise RenderError(
+                "a cluster needs Dask: pip install 'timelapse[dask]', here and on its workers"
+            ) from None
+        self.address = address
+        self.notes: list[str] = []
+        self._cache = cache
+        self._unfit: dict[str, str] = {}
+        self._lock, self._stopped = Lock(), Event()
+        self._pool = ThreadPoolExecutor(_AT_MOST_AT_ONCE, thread_name_prefix="part")
+
+    def __enter__(self) -> Self:
+        from distributed import Client
+
+        # What it would write to stderr is raised here, or is nobody's concern.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        try:
+            self._client: Client = Client(
+                self.address, timeout=_CONNECT_WITHIN, set_as_default=False
+            )
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+            raise RenderError(
+                f"{self.address}: no Dask scheduler answers there ({error}); "
+                "`dask scheduler` starts one and tells its address"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self._pool.shutdown(cancel_futures=True)
+        self._client.close()
+
+    @property
+    def width(self) -> int:
+        """As many segments as the workers have threads, and one that waits for each worker."""
+        with self._told():
+            fit = {w: n for w, n in self._client.nthreads().items() if w not in self._unfit}
+        threads: int = sum(fit.values())
+        return max(1, min(_AT_MOST_AT_ONCE, threads + len(fit)))
+
+    @property
+    def frames(self) -> int:
+        """None: what a worker has made of a segment is known when it is finished."""
+        return 0
+
+    def make(self, segment: Segment, path: Path) -> Future[Made]:
+        return self._pool.submit(self._make, segment, path)
+
+    def _make(self, segment: Segment, path: Path) -> Made:
+        there, names = _as_seen_from_afar(segment)
+        try:
+            made, part = self._result(there, segment.key)
+        except StillsLost as error:
+            raise StillsLost({names[name]: why for name, why in error.lost.items()}) from error
+        with disk_errors(path), written_whole(path, sync=True) as draft:
+            draft.write_bytes(part)
+        return replace(made, stills={names[name]: hash for name, hash in made.stills.items()})
+
+    def _result(self, segment: Segment, key: str) -> tuple[Made, bytes]:
+        """What a worker makes of a segment: the first that is fit for it, and lives."""
+        while True:
+            workers = self._fit()
+            with self._told(segment):
+                future = self._client.submit(
+                    render_part,
+                    *(segment, key, versions(), self._cache),
+                    pure=False,
+                    workers=workers,
+                )
+            try:
+                if self._finished(future, workers):
+                    with self._told(segment):
+                        result: tuple[Made, bytes] = future.result()
+                    return result
+            except Unfit as error:
+                self._leave_out(error)
+            finally:
+                future.cancel()
+
+    def _finished(self, future: Any, workers: list[str]) -> bool:
+        """Waits for a task; False where all workers that might do it are gone."""
+        from distributed import wait
+
+        while not self._stopped.is_set():
+            with self._told():
+                try:
+                    with self._client.as_current():
+                        wait(future, timeout=_LOOK_EVERY)
+                    return True
+                except TimeoutError:
+                    alive = self._client.nthreads()
+            if not any(worker in alive for worker in workers):
+                return False
+        raise Stopped
+
+    def _fit(self) -> list[str]:
+        """The workers that are there and were not found unfit; waits for some."""
+        until = monotonic() + _WORKERS_WITHIN
+        while not self._stopped.wait(0):
+            with self._told():
+                workers = list(self._client.nthreads())
+            if fit := [worker for worker in workers if worker not in self._unfit]:
+                return fit
+            if workers or monotonic() > until:
+                told = "; ".join(self._unfit.values()) or "none has joined it"
+                raise RenderError(f"{self.address}: no worker can render this film: {told}")
+            self._stopped.wait(_LOOK_EVERY)
+        raise Stopped
+
+    def _leave_out(self, error: Unfit) -> None:
+        with self._lock:
+            if error.worker not in self._unfit:
+                self._unfit[error.worker] = str(error)
+                self.notes.append(f"{error}; it was left out")
+
+    @contextmanager
+    def _told(self, segment: Segment | None = None) -> Iterator[None]:
+        """What Dask raises, in words."""
+        from asyncio import CancelledError
+
+        from distributed import KilledWorker
+
+        try:
+            yield
+        except KilledWorker as error:
+            assert segment is not None
+            raise RenderError(
+                f"frames {segment.start} to {segment.stop - 1} brought down one worker after "
+                "another, the last one "
+                f"{error.last_worker.address}; they may lack memory: give them fewer threads"
+            ) from error
+        except (CancelledError, OSError) as error:
+            if isinstance(error, TimeoutError | StillsLost):
+                raise
+            raise RenderError(f"{self.address}: the scheduler is gone: {error!r}") from error
+
+
+def _as_seen_from_afar(segment: Segment) -> tuple[Segment, dict[str, str]]:
+    """A segment whose stills have absolute paths, and their names here by those there."""
+    stills, names = [], {}
+    for still in segment.stills:
+        file = still.file
+        there = replace(
+            file,
+            path=file.path if file.archive else os.path.abspath(file.path),  # noqa: PTH100
+            archive=file.archive and os.path.abspath(file.archive),  # noqa: PTH100
+        )
+        names[str(there)] = str(file)
+        stills.append(replace(still, file=there))
+    return replace(segment, stills=tuple(stills)), names
+
+
+# ------------------------------------------------------------------ on a worker
+
+
+def render_part(
+    segment: Segment, key: str, libraries: dict[str, str], cache: int | None
+) -> tuple[Made, bytes]:
+    """Renders a segment on the worker that this runs on: what is known of its part, and the part.
+
+    `key` is the segment's where it was planned, `libraries` are the versions there.  Raises Unfit
+    where this worker would make something else, StillsLost, EncodeError, RenderError.
+    """
+    from distributed import get_worker
+
+    here = get_worker().address
+    others = {name: was for name, was in libraries.items() if versions().get(name) != was}
+    if others:
+        name, was = next(iter(others.items()))
+        raise Unfit(here, f"has {name} {versions().get(name)}, not {was}; install the same")
+    for still in segment.stills:
+        _look(still.file, here)
+    try:
+        same = segment.key == key
+    except ProjectError as error:
+        raise Unfit(here, f"cannot draw the texts: {error}") from error
+    if not same:
+        raise Unfit(here, "sets texts in other fonts, or by another engine; `timelapse doctor`")
+    room = Path(gettempdir())
+    with disk_errors(room), TemporaryDirectory(prefix="timelapse-") as folder:
+        path = Path(folder) / f"part{segment.format.endings[0]}"
+        with Lane(segment, StillCache(cache)) as lane:
+            made = lane.make(segment, path)
+        return made, path.read_bytes()
+
+
+def _look(file: File, worker: str) -> None:
+    """Makes sure that a worker sees the file of a still, and the same one."""
+    path = Path(file.archive or file.path)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        why = error.strerror or error
+        raise Unfit(
+            worker, f"cannot see {path} ({why}); the stills have to be under the same path there"
+        ) from error
+    if not file.archive and size != file.size:
+        raise Unfit(worker, f"sees another file as {path}: {size} bytes, not {file.size}")
