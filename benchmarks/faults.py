@@ -60,7 +60,9 @@ class Scene:
     roll: Path
     film: Path
     pixels: list[str] = field(default_factory=list)
+    bytes: int = 0
     older: bytes = b""
+    older_parts: int = 0
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Starts a render in a process group of its own."""
@@ -87,7 +89,7 @@ class Scene:
     def put_older(self) -> None:
         """A film of the same name that stands there before."""
         self.finish("--speed", "200", "--set", "output.crf=30")
-        self.older = self.film.read_bytes()
+        self.older, self.older_parts = self.film.read_bytes(), self.finished()
 
     def check_target(self) -> str:
         """What the target is now, `older` or `complete`; Broken where it is neither."""
@@ -118,6 +120,7 @@ def unbroken(scene: Scene) -> float:
     took = time.monotonic() - began
     report = json.loads(report_path(scene.film).read_text())
     scene.pixels = [part["pixels"] for part in report["parts"]]
+    scene.bytes = report["bytes"]
     clear(scene.film)
     return took
 
@@ -155,7 +158,7 @@ def kill_often(scene: Scene, kills: int, chance: random.Random) -> dict[str, int
         kept = scene.finished()
         words = scene.finish()
         scene.check_pixels()
-        if state == "older" and words["segments"]["reused"] < kept - 1:  # one is the older film's
+        if state == "older" and words["segments"]["reused"] != kept - scene.older_parts:
             raise Broken(f"{kept} segments were finished, {words['segments']} used again")
         seen["films"] += 1
     return seen
@@ -171,11 +174,11 @@ def fill_often(scene: Scene, disk: Path, size: int, fills: int, chance: random.R
         scene.put_older()
         late = number % 2
         if not late:
-            _fill(ballast, size, chance.uniform(0, 1))
+            _fill(ballast, size, chance.uniform(0, 1.2))
         process = scene.start()
         if late:
             time.sleep(chance.uniform(0.2, 0.9) * took)
-            _fill(ballast, size, chance.uniform(0, 0.3))
+            _fill(ballast, size, chance.uniform(0, 0.6))
         _, told = process.communicate()
         state = scene.check_target()
         if process.returncode not in (0, 1) or (process.returncode == 0) != (state == "complete"):
@@ -190,10 +193,10 @@ def fill_often(scene: Scene, disk: Path, size: int, fills: int, chance: random.R
 
 
 def _fill(ballast: Path, size: int, share: float) -> None:
-    """Leaves free only a share of the room that a render needs, which is a third of the disk."""
+    """Leaves free only a share of the room that a render needs, which is two thirds of the disk."""
     free = shutil.disk_usage(ballast.parent).free
     with ballast.open("wb") as file:
-        left = max(0, free - int(share * size / 3))
+        left = max(0, free - int(share * size * 2 / 3))
         try:
             while left > 0:
                 left -= file.write(bytes(min(left, 1 << 16)))
@@ -235,12 +238,13 @@ def main(kills: int, fills: int, seed: int) -> None:
             print(f"  {seen['films']} films were finished with the frames of an unbroken render")
             print(f"  segments begun twice: {seen['repeated']}, at most {seen['at most']} allowed")
         if fills:
-            size = 6 << 20
+            scene = Scene(home, roll, home / "film.mp4")
+            unbroken(scene)
+            size = scene.bytes * 3  # for the parts, the film and the older film
             try:
                 with small_disk(home / "disk", size) as disk:
-                    seen = fill_often(
-                        Scene(home, roll, disk / "film.mp4"), disk, size, fills, chance
-                    )
+                    scene = Scene(home, roll, disk / "film.mp4")
+                    seen = fill_often(scene, disk, size, fills, chance)
             except OSError as error:
                 print(f"full disks: not tried, {error}")
                 return

@@ -1,4 +1,5 @@
-"""What x264's presets cost and give, on real frames: the table behind the default preset.
+"""What x264's presets cost and give, on real frames: the table behind the default preset, and
+behind how far the encoder looks ahead.
 
     python -m benchmarks.presets PROJECT [FIRST STOP]
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -22,38 +25,54 @@ from timelapse import frames, load
 from timelapse.deliver import H264, Colours, Encoder, Preset
 
 
-def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The luma plane of a 4:2:0 frame, H x W, uint8."""
-    return frame.to_ndarray()[: frame.height].astype(np.uint8)
+@dataclass(frozen=True)
+class Farther(H264):
+    """x264 with its own idea of how far to look ahead."""
+
+    ahead: int = 40
+
+    @property
+    def options(self) -> dict[str, object]:
+        return {**super().options, "rc-lookahead": str(self.ahead)}
+
+
+def settings() -> Iterator[tuple[str, H264]]:
+    for preset in get_args(Preset)[1:6][::-1]:
+        for crf in (18, 20):
+            yield f"{preset:10} crf {crf}", H264(crf=crf, preset=preset)
+    for ahead in (40, 20, 10):
+        yield f"medium, {ahead} ahead", Farther(preset="medium", ahead=ahead)
 
 
 def main(project: str, first: int = 0, stop: int = 120) -> None:
-    job, colours = load(project).job(), Colours()
-    pictures = [colours.convert(frame) for frame in frames(job, first, stop)]
-    lumas = [luma(picture) for picture in pictures]
+    job = load(project).job()
+    width, height = job.framing.size
+    colours = Colours((width, height))
+    pictures = [colours.convert(frame).copy() for frame in frames(job, first, stop)]
     usual: tuple[float, int] | None = None
     print(f"{len(pictures)} frames of {job.framing.size}")
-    for preset in get_args(Preset)[1:6][::-1]:
-        for crf in (18, 20):
-            with tempfile.TemporaryDirectory() as folder:
-                path, began = Path(folder) / "x.mp4", time.process_time()
-                with Encoder(path, job.framing.size, H264(crf=crf, preset=preset)) as encoder:
-                    for picture in pictures:
-                        encoder.write(picture)
-                cpu, size = time.process_time() - began, path.stat().st_size
-                with av.open(str(path)) as film:
-                    decoded = [luma(frame) for frame in film.decode(video=0)]
-            errors = [
-                np.mean((a.astype(np.float32) - b) ** 2)
-                for a, b in zip(decoded, lumas, strict=True)
-            ]
-            psnr = 10 * np.log10(255**2 / np.mean(errors))
-            usual = usual or (cpu, size)
-            print(
-                f"{preset:10} crf {crf}  CPU {cpu / usual[0]:.2f}  bytes {size / usual[1]:.2f}"
-                f"  {psnr:.1f} dB",
-                flush=True,
-            )
+    for name, format in settings():
+        with tempfile.TemporaryDirectory() as folder:
+            path, began = Path(folder) / "x.mp4", time.process_time()
+            with Encoder(path, job.framing.size, format, threads=1) as encoder:
+                for picture in pictures:
+                    encoder.write(picture)
+            cpu, size = time.process_time() - began, path.stat().st_size
+            with av.open(str(path)) as film:
+                decoded = [frame.to_ndarray()[:height] for frame in film.decode(video=0)]
+        psnr = 10 * np.log10(255**2 / np.mean(_errors(decoded, pictures, height)))
+        usual = usual or (cpu, size)
+        print(
+            f"{name:18} CPU {cpu / usual[0]:.2f}  bytes {size / usual[1]:.2f}  {psnr:.1f} dB",
+            flush=True,
+        )
+
+
+def _errors(
+    decoded: list[NDArray[np.uint8]], meant: list[NDArray[np.uint8]], height: int
+) -> list[np.floating]:
+    pairs = zip(decoded, meant, strict=True)
+    return [np.mean((a.astype(np.float32) - b[:height]) ** 2) for a, b in pairs]
 
 
 if __name__ == "__main__":

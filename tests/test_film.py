@@ -185,6 +185,22 @@ def test_colours_rate_and_tags(tmp_path: Path, rate: str, kind: type[Format]) ->
             assert np.abs(as_bt709(frame) - BARS).max() <= 2
 
 
+@pytest.mark.parametrize("height", [48, 50, 270, 272])
+def test_every_line_reaches_the_encoder(tmp_path: Path, height: int) -> None:
+    """Lossless, planes come back as they were: also with heights that PyAV takes for others."""
+    rng, colours = np.random.default_rng(1), Colours((64, height))
+    size, lossless = Size(64, height), H264(crf=0, preset="ultrafast")
+    planes = [
+        colours.convert(rng.integers(0, 255, (height, 64, 3), np.uint8)).copy() for _ in range(5)
+    ]
+    with Encoder(tmp_path / "x.mp4", size, lossless) as encoder:
+        for each in planes:
+            encoder.write(each)
+    with av.open(str(tmp_path / "x.mp4")) as film:
+        decoded = [frame.to_ndarray() for frame in film.decode(video=0)]
+    np.testing.assert_array_equal(decoded, planes)
+
+
 def test_the_index_comes_first(tmp_path: Path) -> None:
     path, colours = tmp_path / "x.mp4", Colours((64, 64))
     with Encoder(path, Size(64, 64), H264(), tags=Tags()) as encoder:

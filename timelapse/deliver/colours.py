@@ -70,10 +70,12 @@ class Colours:
 
 
 def video_frame(planes: NDArray[np.uint8]) -> VideoFrame:
-    """Planes as `Colours` makes them as a tagged video frame, which looks into the same memory."""
+    """Planes as `Colours` makes them as a tagged video frame, which may look into the same memory."""
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace
 
-    frame = VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+    # PyAV 18 takes a buffer of 270 lines for one of 268: heights of 4n + 2 are copied instead.
+    frames = VideoFrame.from_ndarray if len(planes) % 6 else VideoFrame.from_numpy_buffer
+    frame = frames(planes, format="yuv420p")
     frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
     return frame

@@ -30,7 +30,7 @@ LENGTH = 250
 #: than this: every segment starts with a frame that is coded without others.
 _SHORTEST, _PIECES = 50, 8
 #: Raise it when the code of this package makes other pixels of the same inputs.
-_MADE_AS = 1
+_MADE_AS = 2
 
 
 @cache
