@@ -70,7 +70,7 @@ class Colours:
 
 
 def video_frame(planes: NDArray[np.uint8]) -> VideoFrame:
-    """Planes as `Colours` makes them as a tagged video frame, which may look into the same memory."""
+    """Planes as `Colours` makes them as a tagged video frame; it may look into the same memory."""
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace
 
