@@ -19,6 +19,7 @@ SECTIONS = (
     ("mission", "MissionSection"),
     ("schedule", "ScheduleSection"),
     ("schedule.speeds[]", "SpeedEntry"),
+    ("schedule.anchors[]", "AnchorEntry"),
     ("retime, blend: nearest", "Nearest"),
     ("retime, blend: linear", "Linear"),
     ("retime, blend: box", "Box"),
@@ -98,7 +99,7 @@ def _written(value: dict[str, Any], definitions: dict[str, Any]) -> str:
         shown = ", ".join(f"`{example}`" for example in examples)
         return words if words.count("`") >= 2 else f"{words} {shown}".strip()
     if value.get("type") == "array":
-        items = value["items"]
+        items = value.get("items") or value["prefixItems"][0]
         return words or f"a list: {_written(items, definitions) or 'of entries'}"
     if value.get("type") == "object" and "properties" in value:
         return "keys: see its own table"

@@ -29,6 +29,8 @@ STOREYS = [
     ["render", "audit"],
     ["yamlfile"],
     ["mistakes"],
+    ["section"],
+    ["pacing"],
     ["project"],
     ["simulate", "cluster", "tables", "starter", "doctor", "talk", "options"],
     ["cli"],

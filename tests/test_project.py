@@ -96,7 +96,7 @@ def test_mistakes_have_a_place_and_a_remedy(tmp_path: Path, extra: str, told: li
 @pytest.mark.parametrize(
     ("schedule", "told"),
     [
-        ("{}", "give one of speed, duration and speeds (none is given)"),
+        ("{}", "give one of speed, duration, speeds and anchors (none is given)"),
         ("{speed: 2, duration: 9 s}", "(speed and duration are given)"),
         ("{speed: 0}", "a speed of 0x: it has to be above zero"),
         ("{speeds: [{at: T+1 s}]}", "needs speed"),
@@ -287,3 +287,22 @@ def test_every_project_in_configs_is_valid() -> None:
 
 def test_plan_errors_are_value_errors() -> None:
     assert issubclass(PlanError, ValueError)
+
+
+def test_a_speed_or_duration_from_outside_takes_the_place_of_anchors(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "p.yaml"
+    anchors = "[{at: T+30 s, video: 3 s}]"
+    path.write_text(
+        f"roll: {{stills: .}}\nschedule: {{limits: [5, 20], anchors: {anchors}, duration: 9 s}}\n"
+    )
+    assert load(path).schedule.anchors is not None
+    faster = load(path, [("schedule.speed", "12", "--speed")]).schedule
+    assert (faster.speed, faster.anchors, faster.limits, faster.duration) == (12, None, None, None)
+    longer = load(path, [("schedule.duration", "10 s", "--duration")]).schedule
+    assert (longer.duration, longer.anchors, longer.limits) == (10, None, None)
+    other = load(path, [("schedule.anchors", "[{at: T+9 s, video: 1 s}]", "--set")]).schedule
+    assert (other.duration, other.limits) == (9, (5, 20))
+    with pytest.raises(ProjectError, match="anchors and limits go together"):
+        load(path, [("schedule.limits", None, "--set schedule.limits")])

@@ -6,14 +6,18 @@ out every page of it anew, and zeroed.
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+_M_MMAP_THRESHOLD = -3  # malloc.h of glibc
 
 
 def cores() -> int:
@@ -21,6 +25,17 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def give_memory_back() -> None:
+    """Has glibc return large blocks to the system as soon as they are freed; nothing elsewhere.
+
+    By itself it raises the size from which it does so with every block that it frees, up to 32 MB.
+    What encoders leave behind is scattered then, and a long render grows by 15 MB a segment.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 class Buffers:

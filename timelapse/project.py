@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from glob import escape, has_magic
 from pathlib import Path
 from typing import (
@@ -23,8 +23,6 @@ from typing import (
 )
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     PrivateAttr,
@@ -39,26 +37,11 @@ from timelapse.grade import Framing, natural_size
 from timelapse.ingest import Clocks, Limits, Roll, TimeSource, natural, scan
 from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
+from timelapse.pacing import PACES, ScheduleSection
 from timelapse.render import Job
-from timelapse.retime import (
-    Blend,
-    Ease,
-    Linear,
-    Schedule,
-    SpeedKey,
-    Timeline,
-    eased,
-    lasting,
-    make_plan,
-)
-from timelapse.times import (
-    CaptureTime,
-    MissionTime,
-    Seconds,
-    Speed,
-    VideoTime,
-    read_utc_offset,
-)
+from timelapse.retime import Blend, Linear, Timeline, make_plan
+from timelapse.section import Section
+from timelapse.times import CaptureTime, Seconds, read_utc_offset
 from timelapse.written import Context, Instant
 from timelapse.yamlfile import Document, put, read_yaml
 
@@ -73,15 +56,7 @@ class UtcOffset(Seconds):
         return cls(read_utc_offset(text))
 
 
-_PACES = ("speed", "duration", "speeds")
-_Placed = Callable[..., AbstractContextManager[None]]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class RollSection(_Section):
+class RollSection(Section):
     """Which stills, and what is known of the cameras' clocks."""
 
     stills: Annotated[str, Field(description="A folder, glob, list (.txt) or zip of stills.")]
@@ -111,7 +86,7 @@ class RollSection(_Section):
         return Clocks(by_camera, self.utc_offset, self.interval, self.start, self.time_from)
 
 
-class MissionSection(_Section):
+class MissionSection(Section):
     """What is shown, and the instant that mission times count from."""
 
     name: str = ""
@@ -120,66 +95,10 @@ class MissionSection(_Section):
     ] = None
 
 
-class SoundSection(_Section):
+class SoundSection(Section):
     """What is heard, from the first frame on; cut to the film's length."""
 
     file: Annotated[str, Field(description="A file of sound, such as music.flac.")]
-
-
-class SpeedEntry(_Section):
-    """From `at` on the speed is `speed`; `ease` is the way there from the entry before."""
-
-    at: Instant
-    speed: Speed
-    ease: Ease = "smooth"
-
-
-class ScheduleSection(_Section):
-    """What is shown at what speed: exactly one of `speed`, `duration` and `speeds`."""
-
-    from_: Annotated[Instant | None, Field(alias="from")] = None
-    to: Instant | None = None
-    speed: Speed | None = None
-    duration: Seconds | None = None
-    speeds: tuple[SpeedEntry, ...] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> ScheduleSection:
-        given = [name for name in _PACES if getattr(self, name) is not None]
-        if len(given) != 1:
-            what = "none is" if not given else " and ".join(given) + " are"
-            raise ValueError(f"give one of speed, duration and speeds ({what} given)")
-        if self.duration is not None and self.duration <= 0:
-            raise ValueError(f"duration: {self.duration} has to be above zero")
-        if self.speeds == ():
-            raise ValueError("speeds: the list is empty")
-        return self
-
-    def schedule(
-        self, roll: Roll, epoch: CaptureTime, context: Context, placed: _Placed
-    ) -> Schedule:
-        """Raises ProjectError at the place of the mistake."""
-
-        def read(instant: Instant, *path: str | int) -> MissionTime | VideoTime:
-            with placed("schedule", *path):
-                time = instant.resolve(context).time
-                return time.since(epoch) if isinstance(time, CaptureTime) else time
-
-        start = read(self.from_, "from") if self.from_ else roll.first.since(epoch)
-        end = read(self.to, "to") if self.to else roll.end.since(epoch)
-        keys = [
-            SpeedKey(read(entry.at, "speeds", number, "at"), entry.speed, entry.ease)
-            for number, entry in enumerate(self.speeds or ())
-        ]
-        if isinstance(start, VideoTime):
-            with placed("schedule", "from"):
-                raise TimeError(f"{self.from_} is video time; say when by mission or capture time")
-        with placed("schedule"):
-            if self.duration is None:
-                return eased(keys or [SpeedKey(start, cast(Speed, self.speed))], start, end)
-            if isinstance(end, VideoTime):
-                raise TimeError("to on the video clock is a duration already; leave one out")
-            return lasting(self.duration, start, end)
 
 
 def _kinds(union: Any, key: str, default: str = "") -> Any:
@@ -200,7 +119,7 @@ def _kinds(union: Any, key: str, default: str = "") -> Any:
     return Annotated[Union[tuple(tagged)], Discriminator(kind)]  # noqa: UP007 - made at run time
 
 
-class Project(_Section):
+class Project(Section):
     """A project file, checked; made by `load`."""
 
     _base: Path = PrivateAttr(default=Path())
@@ -246,7 +165,7 @@ class Project(_Section):
             return roll.find(name).captured
 
         context = Context(output.rate, None, self.timecode, still)
-        schedule = self.schedule.schedule(roll, epoch, context, self._placed)
+        schedule = self.schedule.schedule(roll, context, epoch, self._placed)
         timeline = Timeline(schedule, output.rate, epoch, self.timecode, still)
         size = output.size or natural_size(roll.sizes)
         framing = Framing(size, output.fit)
@@ -344,14 +263,15 @@ def load(
 
 
 def _make_way(document: Document, path: str) -> None:
-    """A speed set from outside takes the place of the one in the file; a duration, also that of an
-    end on the video clock."""
+    """A speed set from outside takes the place of what the file says of it; a duration, also that
+    of an end on the video clock."""
     section, _, key = path.partition(".")
     schedule = document.data.get(section) if isinstance(document.data, dict) else None
-    if section != "schedule" or key not in _PACES or not isinstance(schedule, dict):
+    if section != "schedule" or key not in PACES or not isinstance(schedule, dict):
         return
-    for other in _PACES:
-        schedule.pop(other, None)
+    for other in (*PACES, "limits"):
+        if key != "anchors" or other not in ("limits", "duration"):  # these may stand beside them
+            schedule.pop(other, None)
     if key == "duration" and isinstance(schedule.get("to"), str):
         with suppress(TimeError):
             if Instant.read(schedule["to"]).on_video_clock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from timelapse.errors import TimeError
@@ -32,13 +32,22 @@ class Context:
     timecode: str | None = None
     still: Callable[[str], CaptureTime] | None = None
 
+    def lasting(self, length: Fraction) -> Context:
+        """The same for a clip of another length."""
+        return replace(self, length=length)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """An instant, and how it was read (``mm:ss:ff``, ``mission``, ``frame``...)."""
+    """An instant, and how it was read (``mm:ss:ff``, ``mission``, ``frame``...).
+
+    `unit` is what the last digit of a video time counts, in seconds: all that is shown from `time`
+    up to, and without, `time` + `unit` reads the same.
+    """
 
     time: AnyTime
     read_as: str
+    unit: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True)
@@ -78,15 +87,22 @@ class Instant(Notation):
         """The instant meant; TimeError where nothing, or more than one reading, fits the clip."""
         parsed = self._parse()
         if isinstance(parsed, AnyTime):
-            clock = type(parsed).__name__.removesuffix("Time").lower()
-            return Reading(parsed, clock if clock != "video" else "seconds")
+            if isinstance(parsed, VideoTime):
+                return Reading(parsed, "seconds", self._unit_of_seconds())
+            return Reading(parsed, type(parsed).__name__.removesuffix("Time").lower())
         if isinstance(parsed, str):
             if context.still is None:
                 raise TimeError(f"{self.text!r}: there is no roll here to look for this still in")
             return Reading(context.still(parsed), "still")
         if isinstance(parsed, int):
-            return Reading(context.rate.time_of(parsed), "frame")
+            return Reading(context.rate.time_of(parsed), "frame", 1 / Fraction(context.rate))
         return self._resolve_fields(parsed, context)
+
+    def _unit_of_seconds(self) -> Fraction:
+        """What the last digit of `34.2 s` or `1 min` counts."""
+        found = re.search(r"\d+(?:\.(\d*))?\s*([a-zµ]+)\s*$", self.text, re.IGNORECASE)
+        assert found is not None
+        return Fraction(Seconds.read(f"1 {found[2]}"), 10 ** len(found[1] or ""))
 
     def _parse(self) -> AnyTime | str | int | re.Match[str]:
         """An instant; or a still's name, a frame's number, or the fields of a timecode."""
@@ -153,7 +169,7 @@ def _field_reading(
         if drop:
             raise TimeError("; counts frames")
         total = (hours * 60 + minutes) * 60 + seconds + Fraction(f"0{decimals or ''}")
-        time = VideoTime(Fraction(total))
+        time, unit = VideoTime(Fraction(total)), Fraction(1, 10 ** len((decimals or ".")[1:]))
     else:
         if decimals:
             raise TimeError("frames have no decimals")
@@ -162,6 +178,7 @@ def _field_reading(
         time = context.rate.time_of(
             context.rate.frame_of_timecode(hours, minutes, seconds, last, drop)
         )
+        unit = 1 / Fraction(context.rate)
     if context.length is not None and time.seconds >= context.length:
         raise TimeError(f"{time} lies outside the clip of {float(context.length):.2f} s")
-    return Reading(time, form.replace(":ff", ";ff") if drop else form)
+    return Reading(time, form.replace(":ff", ";ff") if drop else form, unit)

@@ -26,7 +26,7 @@ from timelapse.deliver import Colours, Encoder, probe
 from timelapse.errors import RenderError, StillError
 from timelapse.grade import Display, Linear, to_display, to_linear
 from timelapse.ingest import Reader, Still, decode_bytes
-from timelapse.machine import Buffers, bands
+from timelapse.machine import Buffers, bands, give_memory_back
 from timelapse.render.segment import Segment
 from timelapse.render.stillcache import Kept, StillCache
 from timelapse.retime import mix
@@ -152,6 +152,7 @@ class Lane:
     def __init__(
         self, segment: Segment, cache: StillCache, threads: int = 1, decoders: int = 1
     ) -> None:
+        give_memory_back()
         width, height = segment.framing.size
         self._threads = threads
         self._supply = _Supply(segment, decoders, cache)

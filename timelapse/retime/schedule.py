@@ -162,6 +162,16 @@ class Schedule:
         first, last = (float(self.speed_at(VideoTime(at))) for at in (Fraction(0), self.length))
         return result + np.minimum(video, 0) * first + np.maximum(video - length, 0) * last
 
+    def until(self, length: VideoTime) -> Schedule:
+        """This schedule with another length: cut, or going on at its last speed."""
+        over = length.seconds - self.length
+        if over <= 0:
+            pieces = tuple(piece for piece in self.pieces if piece.start < length.seconds)
+            return Schedule(pieces, length.seconds)
+        speed = self.speed_at(VideoTime(self.length))
+        rest = _Piece(self.length, over, self.end.seconds, speed, speed)
+        return Schedule((*self.pieces, rest), length.seconds)
+
     @cached_property
     def speeds(self) -> tuple[Fraction, Fraction, Fraction]:
         """The lowest, highest and mean speed.  Easings are monotone: the ends of pieces decide."""
@@ -221,6 +231,14 @@ def eased(keys: Sequence[SpeedKey], start: MissionTime, end: MissionTime | Video
     pieces = (replace(piece, start=piece.start - begin) for piece in row.pieces)
     inside = (p for p in pieces if p.start < length and p.start + p.length > 0)
     return Schedule(tuple(inside), length)
+
+
+def laid(knots: Sequence[tuple[MissionTime, Fraction]]) -> Schedule:
+    """Speeds at instants of the mission, a straight line over video time from one to the next."""
+    row = _Row(*knots[0])
+    for at, speed in knots[1:]:
+        row.go_to(at, speed, "linear")
+    return Schedule(tuple(row.pieces), row.video)
 
 
 class _Row:
