@@ -15,6 +15,7 @@ from timelapse.project import json_schema
 HERE = Path(__file__).parent
 SECTIONS = (
     ("roll", "RollSection"),
+    ("roll.clock.CAMERA[]", "ClockPoint"),
     ("roll.limits", "Limits"),
     ("mission", "MissionSection"),
     ("schedule", "ScheduleSection"),
@@ -23,6 +24,11 @@ SECTIONS = (
     ("retime, blend: nearest", "Nearest"),
     ("retime, blend: linear", "Linear"),
     ("retime, blend: box", "Box"),
+    ("retime, blend: gaussian", "Gaussian"),
+    ("retime, blend: cubic", "Cubic"),
+    ("retime, blend: lighten", "Lighten"),
+    ("retime, blend: darken", "Darken"),
+    ("retime, blend: median", "Median"),
     ("output, format: h264", "H264"),
     ("sound", "SoundSection"),
     ("milestones[]", "Milestone"),

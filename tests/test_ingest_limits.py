@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from conftest import EPOCH, GrayRoll, write_still
 from PIL import Image
 
 from timelapse.errors import ProjectError, RollError, StillError
-from timelapse.ingest import Limits, Reader, Roll, Status, decode, scan
+from timelapse.ingest import Clocks, Limits, Reader, Roll, Status, decode, scan
 from timelapse.project import load
 from timelapse.storage import cache_folder
 
@@ -209,3 +210,94 @@ def test_a_damaged_cache_is_as_if_it_were_not_there(
     reads.clear()
     assert scan(roll.folder) == first
     assert len(reads) == 3
+
+
+def test_a_file_more_costs_one_header(gray_roll: MakeRoll, reads: list[str]) -> None:
+    roll = gray_roll(range(4))
+    age(roll.folder)
+    scan(roll.folder)
+    write_still(roll.folder / "late.png", np.zeros((48, 64, 3), np.uint8), EPOCH + 9)
+    reads.clear()
+    assert len(scan(roll.folder).stills) == 5
+    assert reads == ["late.png"]
+
+
+def test_other_settings_make_another_roll_of_the_same_headers(
+    gray_roll: MakeRoll, reads: list[str]
+) -> None:
+    roll = gray_roll(range(4))
+    age(roll.folder)
+    first = scan(roll.folder)
+    reads.clear()
+    later = scan(roll.folder, Clocks({"*": Fraction(-13)}), exclude=["*9990*"])
+    assert later.stills[0].captured == first.stills[1].captured - 13
+    assert reads == []
+    assert scan(roll.folder) == first
+    assert reads == ["ISS057-E-9990.png"]  # of what was left out nothing is remembered
+
+
+def test_a_file_that_was_refused_is_looked_at_again(gray_roll: MakeRoll) -> None:
+    roll = gray_roll(range(3))
+    path = roll.folder / "ISS057-E-9991.png"
+    whole = path.read_bytes()
+    path.write_bytes(bytes(len(whole)))
+    age(roll.folder)
+    stamp = path.stat()
+    assert len(scan(roll.folder).stills) == 2
+    path.write_bytes(whole)  # as a card that can be read again: same size, same time
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert len(scan(roll.folder).stills) == 3
+
+
+# ------------------------------------------------------------------ what changes meanwhile
+
+
+def test_files_that_vanish_and_change_during_the_scan(
+    gray_roll: MakeRoll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll = gray_roll(range(6))
+    paths = sorted(roll.folder.iterdir())
+    module = sys.modules["timelapse.ingest.scan"]
+    real = module.read_header
+
+    def disturbing(reader, file):  # type: ignore[no-untyped-def]
+        if file.path == str(paths[0]):
+            paths[1].unlink()  # before it is opened
+            paths[2].unlink()
+            os.mkfifo(paths[2])
+            write_still(roll.folder / "new.png", np.zeros((8, 8, 3), np.uint8), EPOCH)
+        header = real(reader, file)
+        if file.path == str(paths[3]):
+            paths[3].unlink()  # once it has been read
+        if file.path == str(paths[4]):
+            with paths[4].open("ab") as grows:
+                grows.write(b"more")
+        return header
+
+    monkeypatch.setattr(module, "read_header", disturbing)
+    found = scan(roll.folder)
+    assert [still.file.path for still in found.stills] == [str(paths[0]), str(paths[5])]
+    told = reasons(found)
+    assert len(found.ledger) == 6
+    assert "cannot be opened" in told[paths[1].name]
+    assert "not a regular file" in told[paths[2].name]
+    assert "vanished during the scan" in told[paths[3].name]
+    assert "changed during the scan" in told[paths[4].name]
+
+
+def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RollError, match="no such folder"):
+        scan(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RollError, match="neither a folder nor a regular file"):
+        scan(tmp_path / "pipe")
+
+
+def test_progress_goes_to_the_end(gray_roll: MakeRoll) -> None:
+    roll = gray_roll(range(5))
+    age(roll.folder)
+    for _ in range(2):
+        seen: list[tuple[int, int]] = []
+        scan(roll.folder, progress=lambda done, of, seen=seen: seen.append((done, of)))  # type: ignore[misc]
+        assert seen[-1] == (5, 5)
+        assert seen == sorted(seen)

@@ -20,7 +20,7 @@ from timelapse.errors import TimeError
 from timelapse.ingest import Clocks, File, TimeSource, scan
 from timelapse.ingest.exif import Exif, Header
 from timelapse.ingest.timing import Timed, spread
-from timelapse.times import CaptureTime, Seconds
+from timelapse.times import Seconds
 
 MakeRoll = Callable[..., GrayRoll]
 
@@ -63,31 +63,6 @@ def test_the_day_of_the_resave_is_not_believed(tmp_path: Path) -> None:
     found = scan(tmp_path)
     assert found.order is TimeSource.MTIME
     assert any("modification times" in warning for warning in found.warnings)
-
-
-@pytest.mark.parametrize(
-    ("name", "time"),
-    [
-        ("IMG_20181116_181408.jpg", EPOCH),
-        ("2018-11-16 18.14.08.jpg", EPOCH),
-        ("PXL_20181116_181408250.jpg", EPOCH + Fraction(1, 4)),
-        ("StationA__2018-11-16__18-14-08(1).jpg", EPOCH),
-        ("2018-11-16T18-14-08.5_iss.jpg", EPOCH + Fraction(1, 2)),
-    ],
-)
-def test_times_in_names(tmp_path: Path, name: str, time: CaptureTime) -> None:
-    Image.new("RGB", (64, 48)).save(tmp_path / name)
-    found = scan(tmp_path)
-    assert (found.order, found.first) == (TimeSource.FILENAME, time)
-
-
-def test_a_stated_interval_leaves_room_for_what_is_missing(tmp_path: Path) -> None:
-    for number in (1, 2, 4, 5, 7):
-        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / f"frame_{number:04d}.png")
-    (tmp_path / "frame_0005.png").write_bytes(b"")
-    found = scan(tmp_path, Clocks(interval=Fraction(2), start=EPOCH))
-    assert found.order is TimeSource.INTERVAL
-    assert seconds(found) == [0, 2, 6, 12]
 
 
 def test_equal_stills_of_a_dark_scene_are_not_copies(tmp_path: Path) -> None:
@@ -230,15 +205,6 @@ def test_excluded_pictures_keep_their_places(tmp_path: Path) -> None:
     (tmp_path / "bell.txt").write_text("no picture, no place")
     clocks = Clocks(interval=Fraction(2), start=EPOCH)
     assert seconds(scan(tmp_path, clocks, exclude=["b*"])) == [0, 4, 6]
-
-
-def test_numbers_hold_beside_strangers_and_raw_twins(tmp_path: Path) -> None:
-    for number in (1, 2, 4):
-        Image.new("RGB", (64, 48)).save(tmp_path / f"DSC_{number}.png")
-        (tmp_path / f"DSC_{number}.tif").write_bytes(b"II*\0\x10\0\0\0CR\2\0")
-    (tmp_path / "cover.jpg").write_bytes(b"")
-    clocks = Clocks(interval=Fraction(2), start=EPOCH)
-    assert seconds(scan(tmp_path, clocks)) == [0, 2, 6]
 
 
 def test_a_copy_that_cannot_be_read_stands_in_the_ledger(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from timelapse.deliver import probe
 from timelapse.errors import EncodeError, RenderError, RollError, StillError
-from timelapse.ingest import File, Reader
+from timelapse.ingest import File, Frame, Reader
 from timelapse.report import facts_json, report_path, sha256
 
 
@@ -75,7 +75,8 @@ def _still_differences(report: dict[str, Any]) -> Iterator[str]:
 
     with Reader() as reader:
         for still in report["stills"]:
-            file = File(still["path"], 0, 0, still.get("archive"))
+            frame = Frame(*still["frame"]) if "frame" in still else None
+            file = File(still["path"], 0, 0, still.get("archive"), frame)
             try:
                 data = reader.read(file)
             except StillError as error:

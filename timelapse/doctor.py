@@ -31,7 +31,7 @@ _PACKAGES = (
 #: What is not needed for the main job: the extra that brings it, and what it is for.
 _EXTRAS = {
     "rawpy": ("raw", "camera RAW stills"),
-    "pi-heif": ("heif", "HEIC stills"),
+    "pi-heif": ("heif", "HEIC and HEIF stills"),
     "opentimelineio": ("otio", "timelines for editors"),
     "distributed": ("dask", "rendering on many machines"),
     "starlette": ("studio", "the local page"),

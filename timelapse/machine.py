@@ -10,7 +10,6 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from math import prod
 from typing import Any
 
@@ -27,15 +26,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-@cache
 def give_memory_back() -> None:
-    """Has glibc return large blocks to the system as soon as they are freed; nothing elsewhere.
+    """Returns freed memory to the system, and large blocks from now on as soon as they are freed.
 
-    By itself it raises the size from which it does so with every block that it frees, up to 32 MB.
-    What encoders leave behind is scattered then, and a long render grows by 15 MB a segment.
+    glibc by itself raises the size from which it does so with every block that it frees, up to
+    32 MB.  What encoders leave behind is scattered then, and a long render grows by 15 MB a
+    segment.  Where there is no glibc, nothing is done.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        libc.malloc_trim(0)
 
 
 class Buffers:

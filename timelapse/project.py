@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape, has_magic
@@ -34,26 +35,43 @@ from pydantic import (
 from timelapse.deliver import H264, Format, Sound
 from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import Framing, natural_size
-from timelapse.ingest import Clocks, Limits, Roll, TimeSource, natural, scan
+from timelapse.ingest import (
+    ClockPoint,
+    Clocks,
+    Limits,
+    NamePattern,
+    Roll,
+    TimeSource,
+    Zone,
+    natural,
+    read_table,
+    scan,
+)
 from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.pacing import PACES, ScheduleSection
 from timelapse.render import Job
 from timelapse.retime import Blend, Linear, Timeline, make_plan
 from timelapse.section import Section
-from timelapse.times import CaptureTime, Seconds, read_utc_offset
+from timelapse.times import CaptureTime, Seconds
 from timelapse.written import Context, Instant
 from timelapse.yamlfile import Document, put, read_yaml
 
 
-class UtcOffset(Seconds):
-    """A camera's UTC offset: `+02:00` or `Z`."""
+def _correction_kind(value: Any) -> str:
+    """How a clock's correction is written: known points, an instant, or a length."""
+    if isinstance(value, list | tuple | dict):
+        return "points"
+    dated = isinstance(value, CaptureTime) or re.match(r"\s*\d{4}-\d", str(value))
+    return "instant" if dated else "length"
 
-    examples: tuple[str, ...] = ("Z", "+02:00")
 
-    @classmethod
-    def read(cls, text: str) -> UtcOffset:
-        return cls(read_utc_offset(text))
+_Correction = Annotated[
+    Annotated[Seconds, Tag("length")]
+    | Annotated[CaptureTime, Tag("instant")]
+    | Annotated[tuple[ClockPoint, ...], Tag("points")],
+    Discriminator(_correction_kind),
+]
 
 
 class RollSection(Section):
@@ -61,15 +79,23 @@ class RollSection(Section):
 
     stills: Annotated[str, Field(description="A folder, glob, list (.txt) or zip of stills.")]
     clock: Annotated[
-        Seconds | dict[str, Seconds],
-        Field(description="Added to what the camera wrote; or by camera or file pattern."),
+        Annotated[Seconds, Tag("length")] | Annotated[dict[str, _Correction], Tag("keys")],
+        Discriminator(lambda value: "keys" if isinstance(value, dict) else "length"),
+        Field(
+            description="Added to what the camera wrote; or a length, or a list of points, by "
+            "camera or file pattern; or the instant at which a still was taken, by its name."
+        ),
     ] = Seconds(0)
-    utc_offset: UtcOffset | None = None
+    utc_offset: Zone | None = None
     interval: Annotated[
         Seconds | None, Field(description="The cadence of stills that carry no time.")
     ] = None
     start: CaptureTime | None = None
     time_from: TimeSource | None = None
+    name_time: NamePattern | None = None
+    times: Annotated[
+        str | None, Field(description="A table (CSV) of names and times, which beats all else.")
+    ] = None
     exclude: tuple[str, ...] = ()
     limits: Limits = Limits()
 
@@ -79,11 +105,22 @@ class RollSection(Section):
             raise ValueError("interval has to be above zero")
         if self.time_from is TimeSource.INTERVAL and self.interval is None:
             raise ValueError("time_from: interval needs an interval beside it")
+        if self.time_from is TimeSource.TABLE and self.times is None:
+            raise ValueError("time_from: csv needs a table beside it: times")
         return self
 
-    def clocks(self) -> Clocks:
-        by_camera = self.clock if isinstance(self.clock, dict) else {"*": self.clock}
-        return Clocks(by_camera, self.utc_offset, self.interval, self.start, self.time_from)
+    def clocks(self, base: Path, epoch: CaptureTime | None) -> Clocks:
+        """What is stated of the clocks; `base` is where the path of a table starts from, `epoch`
+        what mission times in it count from.  Raises RollError where the table cannot be read."""
+        return Clocks(
+            self.clock if isinstance(self.clock, dict) else {"*": self.clock},
+            self.utc_offset,
+            self.interval,
+            self.start,
+            self.time_from,
+            self.name_time,
+            read_table(base / Path(self.times).expanduser(), epoch) if self.times else None,
+        )
 
 
 class MissionSection(Section):
@@ -138,18 +175,20 @@ class Project(Section):
     overlays: tuple[_kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
 
     def scan(self, progress: Callable[[int, int], None] | None = None) -> Roll:
-        """Scans the roll of this project; raises RollError."""
+        """Scans the roll of this project; raises RollError, or ProjectError where what is said of
+        the clocks cannot be meant for these stills."""
         stills = Path(self.roll.stills).expanduser()
         where = self._base / stills
         if not where.exists() and has_magic(str(stills)):
             where = Path(escape(str(self._base))) / stills
-        return scan(
-            where,
-            self.roll.clocks(),
-            exclude=self.roll.exclude,
-            limits=self.roll.limits,
-            progress=progress,
-        )
+        with self._placed("roll", "clock"):
+            return scan(
+                where,
+                self.roll.clocks(self._base, self.mission.epoch),
+                exclude=self.roll.exclude,
+                limits=self.roll.limits,
+                progress=progress,
+            )
 
     def job(self, roll: Roll | None = None) -> Job:
         """Plans the film of this project from its roll, which is scanned here where not given.

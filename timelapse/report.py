@@ -114,7 +114,7 @@ class Film:
     facts: dict[str, Any]
     key: str
     parts: list[dict[str, Any]]
-    stills: list[dict[str, str]]
+    stills: list[dict[str, Any]]
 
     @classmethod
     def of(
@@ -123,7 +123,7 @@ class Film:
         facts: Facts,
         key: str,
         parts: list[dict[str, Any]],
-        stills: list[dict[str, str]],
+        stills: list[dict[str, Any]],
     ) -> Film:
         words = facts_json(facts)
         return cls(draft, draft.stat().st_size, sha256(draft), words, key, parts, stills)

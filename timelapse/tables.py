@@ -10,6 +10,7 @@ from timelapse.ingest import Roll, Status
 
 _LINES = 12
 _ORDERS = {
+    "csv": "a table of times",
     "exif": "EXIF DateTimeOriginal",
     "filename": "times in the file names",
     "interval": "the stated interval",

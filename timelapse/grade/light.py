@@ -8,7 +8,7 @@ levels keep every 8-bit display value apart (the darkest step is 20 levels), so 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,44 @@ def _display_of() -> Display:
     light = np.arange(65536) / 65535
     shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     table: Display = np.rint(shown * 255).astype(np.uint8)
+    return table
+
+
+def to_mix(
+    display: NDArray[Any], light: Literal["linear", "display"], out: Linear | None = None
+) -> Linear:
+    """Display light (uint8 or uint16) as 16 bits of the light that stills are mixed in."""
+    import cv2
+
+    if light == "linear":
+        return to_linear(display, out)
+    if display.dtype == np.uint8:
+        return cv2.LUT(display, _widened(), out)  # type: ignore[return-value]
+    if out is None:
+        return display.copy()
+    np.copyto(out, display)
+    return out
+
+
+def from_mix(
+    mixed: Linear, light: Literal["linear", "display"], out: Display | None = None
+) -> Display:
+    """What `to_mix` made as display light (uint8), rounded to nearest."""
+    import cv2
+
+    if light == "linear":
+        return to_display(mixed, out)
+    return cv2.LUT(mixed, _narrowed(), out)  # type: ignore[return-value]
+
+
+@cache
+def _widened() -> Linear:
+    return np.arange(256, dtype=np.uint16) * np.uint16(257)
+
+
+@cache
+def _narrowed() -> Display:
+    table: Display = np.rint(np.arange(65536) / 257).astype(np.uint8)
     return table
 
 

@@ -6,20 +6,25 @@ from math import prod
 
 import numpy as np
 
-from timelapse.ingest import jpeg, png, tiff
-from timelapse.ingest.find import Reader, refusing
+from timelapse.ingest import heif, jpeg, png, raw, tiff, video, webp
+from timelapse.ingest.find import Reader
+from timelapse.ingest.regular import refusing
 from timelapse.ingest.still import Limits, Pixels, Still
 from timelapse.machine import Buffers
 
+#: How many pictures decoding holds at once, where it is not two: libheif keeps the planes, LibRaw
+#: the sensor's values and four of them a pixel, FFmpeg the frames that others lean on.
+_COPIES: dict[str, float] = {"heic": 4, "raw": 4, "video": 12}
+
 
 def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
-    """The still as RGB in display light, H x W x 3, uint8 or (16-bit sources) uint16.
+    """The still as sRGB in display light, H x W x 3, uint8 or (16-bit sources) uint16.
 
     It is upright (the EXIF orientation has been applied) and has at least the size `at_least`
     (width, height), if the still itself has; JPEGs come at the smallest scale in eighths that
-    gives this and costs no more than a larger one.  The array is new and the caller's.  Raises
-    StillError where the file cannot be decoded without a complaint of the decoder: a half-decoded
-    picture is none.
+    gives this and costs no more than a larger one, RAW at half its size where that gives it.  The
+    array is new and the caller's.  Raises StillError where the file cannot be decoded without a
+    complaint of the decoder: a half-decoded picture is none.
     """
     return decode_bytes(reader.read(still.file), still, at_least, reader.limits)
 
@@ -37,22 +42,39 @@ def decode_bytes(
     """
     name = str(still.file)
     size = _stored(still, still.size)
+    wanted = _stored(still, at_least)
     with refusing(name, "cannot be decoded"):
-        if still.kind == "jpeg":
-            pixels = jpeg.pixels(data, name, size, limits, _stored(still, at_least), buffers)
-        elif still.kind == "png":
-            pixels = png.pixels(data, name, size)
-        else:
-            pixels = tiff.pixels(data, name, size, limits)
+        match still.kind:
+            case "jpeg":
+                pixels = jpeg.pixels(data, name, size, limits, wanted, buffers)
+            case "png":
+                pixels = png.pixels(data, name, size, limits)
+            case "webp":
+                pixels = webp.pixels(data, name, size, limits)
+            case "heic":
+                pixels = heif.heic_pixels(data, name, size)
+            case "avif":
+                pixels = heif.avif_pixels(data, name, size)
+            case "raw":
+                tiff.verify_raw(data, name)
+                pixels = raw.pixels(data, name, size, wanted)
+            case "video":
+                pixels = video.pixels(data, name, size, still.bits)
+            case _:
+                pixels = tiff.pixels(data, name, size, limits)
     return _upright(pixels, still.orientation)
 
 
 def decoding_memory(still: Still, at_least: tuple[int, int]) -> int:
     """About how many bytes decoding a still takes, its file among them."""
-    size, copies = _stored(still, still.size), 2
+    size, wanted = _stored(still, still.size), _stored(still, at_least)
+    copies = _COPIES.get(still.kind, 2)
     if still.kind == "jpeg":
-        size, copies = jpeg.scaled(size, _stored(still, at_least)), 1 + (still.orientation > 1)
-    return copies * prod(size) * 3 * (still.bits // 8) + still.file.size
+        size, copies = jpeg.scaled(size, wanted), 1 + (still.orientation > 1)
+    elif still.kind == "raw" and raw.half(size, wanted):
+        copies /= 2  # a pixel for four of the sensor, whose own values stay in memory as well
+    file = 0 if still.file.frame else still.file.size
+    return int(copies * prod(size) * 3 * (still.bits // 8)) + file
 
 
 def _stored(still: Still, size: tuple[int, int]) -> tuple[int, int]:

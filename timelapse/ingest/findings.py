@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from timelapse.ingest.clocks import Clocks, fits
+from timelapse.ingest.crosscheck import SOURCES
+from timelapse.ingest.names import name_time
 from timelapse.ingest.still import LedgerEntry, Roll, Status, TimeSource
-from timelapse.ingest.timing import Clocks, Timed, fits
+from timelapse.ingest.timing import Timed
 from timelapse.notation import did_you_mean
-from timelapse.times import write_number
+from timelapse.times import CaptureTime, write_number
 
 
 @dataclass(frozen=True)
 class Scanned:
     """A roll, and what the scan that made it knows beside.
 
-    `unplaced` are left out for want of a time; `idle_patterns` of `exclude` fit no file.
+    `unplaced` are left out for want of a time; `idle_patterns` of `exclude` fit no file; `told` is
+    what had to be settled to give the stills their times, and what disagrees with these.
     """
 
     roll: Roll
@@ -25,6 +29,7 @@ class Scanned:
     unplaced: Sequence[LedgerEntry]
     idle_patterns: Sequence[str]
     clocks: Clocks
+    told: Sequence[str] = ()
 
     def warnings(self) -> Iterator[str]:
         yield from self._of_files()
@@ -54,6 +59,7 @@ class Scanned:
             yield "capture times are relative: state roll.start to give them a date"
         if self._zoneless() and self.clocks.zone is None:
             yield "capture times carry no UTC offset and are read as UTC; state roll.utc_offset"
+        yield from self.told
         shared = Counter(f.shared for f in self.timed if f.shared is not None)
         for step, count in sorted(shared.items()):
             what = (
@@ -67,14 +73,25 @@ class Scanned:
         """Whether any time was written by a clock that did not say its offset."""
         if self.roll.order is TimeSource.EXIF:
             return any(f.header.exif.zone is None for f in self.timed)
-        return self.roll.order is TimeSource.FILENAME
+        if self.roll.order is TimeSource.FILENAME:
+            shown = [name_time(f.file.name, self.clocks.name_time) for f in self.timed]
+        elif self.roll.order is TimeSource.TABLE and (table := self.clocks.table):
+            rows = [table.find(f.file) for f in self.timed]
+            shown = [row.shown for row in rows if row is not None]
+        else:
+            return False
+        return any(reading is not None and reading.zone is None for reading in shown)
 
     def _of_settings(self) -> Iterator[str]:
         """Settings that had no effect: most often a slip of the pen."""
         order, clocks = self.roll.order, self.clocks
         for pattern in self.idle_patterns:
             yield f"roll.exclude: no file fits {pattern!r}"
-        stated = {who: by for who, by in (clocks.corrections or {}).items() if who != "*" or by}
+        stated = {
+            who: by
+            for who, by in (clocks.corrections or {}).items()
+            if not isinstance(by, CaptureTime) and (who != "*" or by)
+        }
         if stated and order is TimeSource.INTERVAL:
             yield "roll.clock is not used: times come from roll.interval"
         else:
@@ -87,11 +104,18 @@ class Scanned:
             lone = len(self.timed) == 1  # its interval is the stated one
             for key, value in (("interval", clocks.interval), ("start", clocks.start)):
                 if value is not None and not (lone and key == "interval"):
-                    yield f"roll.{key} is not used: times come from {_SOURCES[order]}"
+                    yield f"roll.{key} is not used: times come from {SOURCES[order]}"
+        if clocks.table is not None and order is not TimeSource.TABLE:
+            yield f"roll.times is not used: times come from {SOURCES[order]}"
+        if clocks.name_time is not None and order is not TimeSource.FILENAME:
+            what = f"no file name is written as {str(clocks.name_time)!r}"
+            if any(name_time(f.file.name, clocks.name_time) for f in self.timed):
+                what = f"times come from {SOURCES[order]}"
+            yield f"roll.name_time is not used: {what}"
         if clocks.zone is not None and not self._zoneless():
             where = "every still states its own"
-            if order is not TimeSource.EXIF:
-                where = f"times come from {_SOURCES[order]}"
+            if order in (TimeSource.INTERVAL, TimeSource.MTIME):
+                where = f"times come from {SOURCES[order]}"
             yield f"roll.utc_offset is not used: {where}"
 
     def _of_shape(self) -> Iterator[str]:
@@ -107,14 +131,6 @@ class Scanned:
                 f"{_stills(missing)} missing; the longest, {float(longest.seconds):g} s, "
                 f"follows {roll.stills[longest.after].name}"
             )
-
-
-_SOURCES = {
-    TimeSource.EXIF: "EXIF",
-    TimeSource.FILENAME: "the files' names",
-    TimeSource.INTERVAL: "roll.interval",
-    TimeSource.MTIME: "the files' modification times",
-}
 
 
 def _names(entries: Sequence[LedgerEntry]) -> str:

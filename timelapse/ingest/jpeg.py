@@ -1,62 +1,104 @@
-"""JPEG: headers by Pillow, pixels by simplejpeg, which turns every complaint into an error."""
+"""JPEG: headers read here, pixels by simplejpeg, which turns every complaint into an error."""
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from timelapse.errors import StillError
-from timelapse.ingest.exif import EXIF_IFD, Header, read_exif
-from timelapse.ingest.find import chunks
-from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
+from timelapse.ingest import icc
+from timelapse.ingest.exif import Header, exif_of
+from timelapse.ingest.regular import chunks
+from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, beyond, same_size
 from timelapse.machine import Buffers
 
 #: Scales, in eighths, that cost no more than the next larger one (docs/decisions/0009).
 _EIGHTHS = (1, 2, 3, 4)
-#: Start of frame of the progressive processes, and start of scan (ITU-T T.81, table B.1).  Inside
-#: entropy-coded data FF is never followed by the latter.
-_PROGRESSIVE, _SCAN = (0xC2, 0xC6, 0xCA, 0xCE), b"\xff\xda"
+#: Starts of frame, of all processes and of the progressive ones; the segments that hold EXIF and
+#: colour profiles; and start of scan (ITU-T T.81, table B.1).  Inside entropy-coded data FF is
+#: never followed by the latter.
+_FRAMES = tuple(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 0xCC))
+_PROGRESSIVE, _EXIF, _PROFILES = (0xC2, 0xC6, 0xCA, 0xCE), 0xE1, 0xE2
+_SCAN = b"\xff\xda"
 _TAIL = 1 << 16
+#: What a segment with a part of a profile starts with.
+_PROFILE = b"ICC_PROFILE\0"
+
+
+class _Head(NamedTuple):
+    """What stands before the entropy-coded data: the size as (width, height), whether the picture
+    comes in several scans, where the first of them starts, EXIF and the colour profile."""
+
+    size: tuple[int, int]
+    several: bool
+    scan: int
+    exif: bytes
+    profile: bytes | None
 
 
 def header(stream: BinaryIO, file: File, limits: Limits) -> Header:
     """The header, once the picture is known to go on to its end mark."""
-    from PIL.JpegImagePlugin import JpegImageFile  # Image.open has a bound of its own
-
-    scan, progressive = _scan_offset(stream)
-    if scan is None or not _holds(stream, file, b"\xff\xd9", scan):
-        raise StillError(str(file), CUT_SHORT)
-    if progressive:
-        stream.seek(scan)
-        _bound_scans(1 + _count(stream, _SCAN), limits, str(file))
-    stream.seek(0)
-    with JpegImageFile(stream) as picture:
-        tags = picture.getexif()
-        exif = read_exif({**tags, **tags.get_ifd(EXIF_IFD)})
-        return Header("jpeg", picture.size, 8, exif)
+    name = str(file)
+    head = _head(stream, limits, name)
+    if not _holds(stream, file, b"\xff\xd9", head.scan):
+        raise StillError(name, CUT_SHORT)
+    if head.several:
+        stream.seek(head.scan)
+        _bound_scans(1 + _count(stream, _SCAN), limits, name)
+    return Header("jpeg", head.size, 8, icc.noted(exif_of(head.exif, limits), head.profile))
 
 
-def _scan_offset(stream: BinaryIO) -> tuple[int | None, bool]:
-    """Where the entropy-coded data starts (ITU-T T.81, B.1), None if the file ends before; and
-    whether the picture comes in several scans.
+def _head(stream: BinaryIO, limits: Limits, name: str) -> _Head:
+    """The segments up to the first scan (ITU-T T.81, B.1); raises StillError.
 
-    Thumbnails inside EXIF have an end marker of their own, which must not count.
+    Thumbnails inside EXIF have end marks of their own: what counts comes after.
     """
-    stream.seek(2)
-    progressive = False
-    while len(marker := stream.read(4)) == 4:
-        if marker[0] != 0xFF:
-            return None, progressive
-        if marker[1] == 0xFF:  # fill bytes may precede a marker
-            stream.seek(-3, 1)
+    size, progressive, components = (0, 0), False, 0
+    exif: list[bytes] = []
+    parts: list[bytes] = []
+    left = limits.metadata
+    at = 2
+    for _ in range(limits.tags):
+        stream.seek(at)
+        marker = stream.read(4)
+        if len(marker) < 4 or marker[0] != 0xFF:
+            raise StillError(name, CUT_SHORT)
+        kind, length = marker[1], int.from_bytes(marker[2:], "big")
+        if kind == 0xFF:  # fill bytes may precede a marker
+            at += 1
             continue
-        stream.seek(int.from_bytes(marker[2:], "big") - 2, 1)
-        progressive = progressive or marker[1] in _PROGRESSIVE
-        if marker[1] == 0xDA:
-            return stream.tell(), progressive
-    return None, progressive
+        at += 2 + length
+        left -= length
+        if left < 0:
+            bound = beyond("metadata", limits.metadata, "bytes")
+            raise StillError(name, f"what stands before the picture is {bound}")
+        if kind in _FRAMES:
+            bits, height, width, components = struct.unpack(">BHHB", stream.read(6))
+            if bits != 8 or components not in (1, 3, 4):
+                raise StillError(name, f"a JPEG of {components} channels of {bits} bits: not read")
+            size, progressive = (width, height), kind in _PROGRESSIVE
+        elif kind in (_EXIF, _PROFILES):
+            content = stream.read(length - 2)
+            if content.startswith(b"Exif\0\0"):
+                exif.append(content[6:])
+            elif content.startswith(_PROFILE):
+                parts.append(content[len(_PROFILE) :])
+        elif kind == _SCAN[1]:
+            if not components:
+                raise StillError(name, "corrupt header: it does not say its size")
+            # Where the first scan does not hold all channels, others follow.
+            several = progressive or stream.read(1)[0] < components
+            return _Head(size, several, at, b"".join(exif), _joined(parts))
+    raise StillError(name, f"a header of {beyond('tags', limits.tags, 'segments')}")
+
+
+def _joined(parts: list[bytes]) -> bytes | None:
+    """A profile from its parts, each behind its number and the number of all (ICC.1:2022, B.4)."""
+    whole = bool(parts) and len(parts) == parts[0][1]
+    return b"".join(part[2:] for part in sorted(parts)) if whole else None
 
 
 def _count(stream: BinaryIO, mark: bytes) -> int:
@@ -94,12 +136,13 @@ def pixels(
     at_least: tuple[int, int],
     buffers: Buffers | None = None,
 ) -> Pixels:
-    """RGB at the scale of `scaled`; at full scale it has to have the size `size`."""
+    """sRGB at the scale of `scaled`; at full scale it has to have the size `size`."""
     import simplejpeg
 
     height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     same_size((width, height), size, name)
-    if _scan_offset(BytesIO(data))[1]:  # counting goes through all of the file
+    head = _head(BytesIO(data), limits, name)
+    if head.several:  # counting goes through all of the file
         _bound_scans(data.count(_SCAN), limits, name)
     if space == "CMYK":
         return _cmyk(data)
@@ -108,7 +151,7 @@ def pixels(
     rgb: Pixels = simplejpeg.decode_jpeg(
         data, "RGB", min_height=down, min_width=across, buffer=room, strict=True
     )
-    return rgb
+    return icc.to_srgb(rgb, head.profile)
 
 
 def scaled(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
@@ -136,4 +179,6 @@ def _cmyk(data: bytes) -> Pixels:
 
     verify(data)  # Pillow does not pass on what libjpeg warns of
     with JpegImageFile(BytesIO(data)) as picture:
+        if icc.fits(profile := picture.info.get("icc_profile"), "cmyk"):
+            return icc.to_srgb(np.array(picture), profile)
         return np.array(picture.convert("RGB"))

@@ -10,6 +10,7 @@ import functools
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from types import ModuleType
 from typing import BinaryIO, NamedTuple
@@ -17,8 +18,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from timelapse.errors import StillError
-from timelapse.ingest.exif import EXIF_IFD, Exif, Header, read_exif
-from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
+from timelapse.ingest import icc
+from timelapse.ingest.exif import Header, exif_of
+from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, beyond, same_size
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Samples a pixel and the depths allowed, by colour type (PNG, third edition, table 8).
@@ -36,7 +38,8 @@ _ADAM7 = (
     (0, 1, 1, 2),
 )  # fmt: skip
 _PROFILE = b"Raw profile type exif"
-_EXIF_AT_MOST = 1 << 24
+#: Chunks of fewer bytes are counted: no encoder cuts its pixels into many of them.
+_SMALL = 1 << 12
 
 
 class _Chunk(NamedTuple):
@@ -63,9 +66,10 @@ class _Layout(NamedTuple):
                 yield rows, -(-columns * bits // 8)
 
 
-def _chunks(stream: BinaryIO, size: int, name: str) -> Iterator[_Chunk]:
-    """All chunks up to IEND; raises StillError where the file ends before it."""
-    at = len(MAGIC)
+def _chunks(stream: BinaryIO, size: int, limits: Limits, name: str) -> Iterator[_Chunk]:
+    """All chunks up to IEND; raises StillError where the file ends before it, and where chunks that
+    hold no pixels ask for too much."""
+    at, small, metadata = len(MAGIC), 0, 0
     while True:
         stream.seek(at)
         head = stream.read(8)
@@ -74,6 +78,13 @@ def _chunks(stream: BinaryIO, size: int, name: str) -> Iterator[_Chunk]:
             raise StillError(name, CUT_SHORT)
         if not kind.isalpha():
             raise StillError(name, "damaged: its chunks do not follow one another")
+        small += length < _SMALL
+        metadata += length if kind != b"IDAT" else 0
+        if small > limits.tags:
+            raise StillError(name, f"a PNG of {beyond('tags', limits.tags, 'small chunks')}")
+        if metadata > limits.metadata:
+            bound = beyond("metadata", limits.metadata, "bytes")
+            raise StillError(name, f"what describes the picture is {bound}")
         yield _Chunk(kind, at + 8, length)
         if kind == b"IEND":
             return
@@ -99,52 +110,58 @@ def _layout(stream: BinaryIO, first: _Chunk, name: str) -> _Layout:
     return layout
 
 
-def header(stream: BinaryIO, file: File, _: Limits) -> Header:
+def header(stream: BinaryIO, file: File, limits: Limits) -> Header:
     """The header, once the chunks are known to go on to the last; no pixel is decoded."""
     name = str(file)
-    chunks = _chunks(stream, file.size, name)
+    chunks = _chunks(stream, file.size, limits, name)
     layout = _layout(stream, next(chunks), name)
-    exif, profile, pictured = b"", b"", False
+    exif, old_exif, profile, pictured = b"", b"", b"", False
     for chunk in chunks:
         pictured = pictured or chunk.kind == b"IDAT"
-        if chunk.kind == b"eXIf" and chunk.length < _EXIF_AT_MOST:
+        if chunk.kind == b"eXIf":
             exif = _content(stream, chunk, name)
-        elif chunk.kind in (b"tEXt", b"zTXt") and chunk.length < _EXIF_AT_MOST:
-            profile = _profile(chunk.kind, _content(stream, chunk, name)) or profile
+        elif chunk.kind in (b"tEXt", b"zTXt") and not old_exif:
+            old_exif = _old_exif(chunk.kind, _content(stream, chunk, name), limits)
+        elif chunk.kind == b"iCCP" and not profile:
+            profile = _profile(stream, chunk, limits)
     if not pictured:
         raise StillError(name, "holds no picture: it has no IDAT chunk")
     size = (layout.width, layout.height)
-    return Header("png", size, 16 if layout.depth == 16 else 8, _exif(exif or profile))
+    told = icc.noted(exif_of(exif or old_exif, limits), profile)
+    return Header("png", size, 16 if layout.depth == 16 else 8, told)
 
 
-def _profile(kind: bytes, data: bytes) -> bytes:
+def _profile(stream: BinaryIO, chunk: _Chunk, limits: Limits) -> bytes:
+    """The colour profile of an iCCP chunk; what is no profile where the chunk is damaged."""
+    stream.seek(chunk.start)
+    _, _, packed = stream.read(chunk.length).partition(b"\0")
+    with suppress(zlib.error):
+        return zlib.decompressobj().decompress(packed[1:], limits.metadata) or b"?"
+    return b"?"
+
+
+def _old_exif(kind: bytes, data: bytes, limits: Limits) -> bytes:
     """EXIF as ImageMagick writes it before eXIf was a chunk: name, length and hex digits."""
     if not data.startswith(_PROFILE + b"\0"):
         return b""
     text = data[len(_PROFILE) + 1 :]
     if kind == b"zTXt":
-        text = zlib.decompressobj().decompress(text[1:], _EXIF_AT_MOST)
+        text = zlib.decompressobj().decompress(text[1:], limits.metadata)
     return bytes.fromhex("".join(text.decode("ascii").split("\n")[3:]))
 
 
-def _exif(data: bytes) -> Exif:
-    from PIL import Image
-
-    tags = Image.Exif()
-    if data:
-        tags.load(data)
-    return read_exif({**tags, **tags.get_ifd(EXIF_IFD)})
-
-
-def pixels(data: bytes, name: str, size: tuple[int, int]) -> Pixels:
-    """RGB of 8 or 16 bits at full size, which has to be `size`; StillError on any damage."""
+def pixels(data: bytes, name: str, size: tuple[int, int], limits: Limits) -> Pixels:
+    """sRGB of 8 or 16 bits at full size, which has to be `size`; StillError on any damage."""
     stream = BytesIO(data)
-    chunks = _chunks(stream, len(data), name)
+    chunks = _chunks(stream, len(data), limits, name)
     first = next(chunks)
     layout = _layout(stream, first, name)
     same_size((layout.width, layout.height), size, name)
     critical: dict[bytes, list[bytes]] = {b"PLTE": [], b"IDAT": []}
+    profile = b""
     for chunk in chunks:
+        if chunk.kind == b"iCCP" and not profile:
+            profile = _profile(stream, chunk, limits)
         if chunk.kind in critical:
             critical[chunk.kind].append(_content(stream, chunk, name))
     deflated = b"".join(critical[b"IDAT"])
@@ -161,7 +178,7 @@ def pixels(data: bytes, name: str, size: tuple[int, int]) -> Pixels:
     bgr = cv2.imdecode(np.frombuffer(built, np.uint8), flags)
     if bgr is None:
         raise StillError(name, "cannot be decoded: damaged, or of an unknown variety")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr))
+    return icc.to_srgb(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr)), profile)
 
 
 def _check_rows(data: bytes, layout: _Layout, name: str) -> None:

@@ -1,6 +1,6 @@
-"""Headers remembered from an earlier scan: reading EXIF is nearly all that a scan costs.
+"""What an earlier scan found: the headers of its files, and the roll that it made of them.
 
-Kept in the folder of caches, a file for each roll.  Whatever is wrong with one is as if it were
+Kept in the folder of caches, two files for each roll.  Whatever is wrong with one is as if it were
 not there; files that could not be used are always looked at again.
 """
 
@@ -10,38 +10,35 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from fractions import Fraction
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from timelapse.ingest.exif import Exif, Header
-from timelapse.ingest.still import File, Limits
+from timelapse.ingest.exif import Header
+from timelapse.ingest.plain import from_plain, to_plain
+from timelapse.ingest.still import File, Limits, Roll
 from timelapse.storage import cache_folder, written_whole
-from timelapse.times import CaptureTime, Seconds
 
-#: Raise it when headers are read in another way.
-_MADE_AS = 1
 #: A file may change again within the time that its time stamp can tell: one that is so young is
 #: not remembered.
 _YOUNG_NS = 2 * 10**9
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, ZeroDivisionError)
 
 
 class Remembered:
     """The headers of one roll, by path, size and modification time of its files."""
 
     def __init__(self, roll: str, limits: Limits) -> None:
-        name = hashlib.blake2b(os.path.abspath(roll).encode("utf-8", "surrogateescape"))  # noqa: PTH100
-        self._path = cache_folder() / "headers" / f"{name.hexdigest()[:32]}.json"
-        libraries = [version(library) for library in ("timelapse", "pillow", "tifffile")]
-        bounds = [limits.pixels, limits.bytes, limits.scans]
-        self._about = [_MADE_AS, *libraries, *bounds]
-        self._known: dict[str, Any] = {}
+        self._path = _place(roll, ".json")
+        self._about = [*_readers(), *to_plain(limits)]
         self._now: dict[str, Any] = {}
-        self._archives: dict[str, list[int]] = {}
+        self._stamps, self._read = _Stamps(), from_plain(Header)
         self._fresh = False
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        self._known: dict[str, Any] = {}
+        with suppress(*_DAMAGE):
             words = json.loads(self._path.read_bytes())
             if words["about"] == self._about:
                 self._known = dict(words["headers"])
@@ -50,10 +47,10 @@ class Remembered:
         """The header of a file that has not changed since it was read."""
         row = self._known.get(str(file))
         try:
-            if row is None or row[0] != self._stamp(file):
+            if row is None or row[0] != self._stamps.of(file):
                 return None
-            header = _header(row)
-        except (OSError, ValueError, TypeError, IndexError, ZeroDivisionError):
+            header = self._read(row[1])
+        except _DAMAGE:
             return None
         self._now[str(file)] = row
         return header
@@ -61,23 +58,57 @@ class Remembered:
     def add(self, file: File, header: Header) -> None:
         """Remembers a header that was read just now."""
         with suppress(OSError):
-            stamp = self._stamp(file)
+            stamp = self._stamps.of(file)
             if time.time_ns() - stamp[-1] > _YOUNG_NS:
-                self._now[str(file)] = _row(stamp, header)
+                self._now[str(file)] = [stamp, to_plain(header)]
                 self._fresh = True
 
     def save(self) -> None:
         """Keeps what is known for the next scan."""
-        if not self._fresh and len(self._now) == len(self._known):
-            return
-        words = {"about": self._about, "headers": self._now}
-        with suppress(OSError):  # a cache that cannot be written is no reason to fail
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(self._path) as draft:
-                draft.write_text(json.dumps(words, separators=(",", ":")), encoding="ascii")
+        if self._fresh or len(self._now) != len(self._known):
+            _write(self._path, {"about": self._about, "headers": self._now})
 
-    def _stamp(self, file: File) -> list[int]:
-        """Size and modification time; of an archive's member, also those of the archive."""
+
+class RememberedRoll:
+    """The roll that was made of the same files, by the same settings and the same program.
+
+    `basis` is all else that decides the roll, as values whose `repr` tells them apart.
+    """
+
+    def __init__(self, roll: str, files: Iterable[File], basis: object) -> None:
+        self._path = _place(roll, ".roll.json")
+        self._youngest, stamps = 0, _Stamps()
+        digest = hashlib.blake2b(repr((_readers(), basis)).encode("utf-8", "surrogateescape"))
+        try:
+            for file in files:
+                stamp = stamps.of(file)
+                self._youngest = max(self._youngest, stamp[-1])
+                digest.update(f"{file}\n{stamp}\n".encode("utf-8", "surrogateescape"))
+            self._key = digest.hexdigest()
+        except OSError:  # an archive that vanished
+            self._key = ""
+
+    def get(self) -> tuple[Roll, dict[str, str]] | None:
+        """The roll, and the reasons for which files of it were refused, by path."""
+        with suppress(*_DAMAGE):
+            words = json.loads(self._path.read_bytes())
+            if words["key"] == self._key:
+                return from_plain(Roll)(words["roll"]), dict(words["refused"])
+        return None
+
+    def save(self, roll: Roll, refused: dict[str, str]) -> None:
+        """Keeps a roll for the next scan."""
+        if self._key and time.time_ns() - self._youngest > _YOUNG_NS:
+            _write(self._path, {"key": self._key, "refused": refused, "roll": to_plain(roll)})
+
+
+class _Stamps:
+    """Size and modification time of files; of an archive's members, also those of the archive."""
+
+    def __init__(self) -> None:
+        self._archives: dict[str, list[int]] = {}
+
+    def of(self, file: File) -> list[int]:
         if file.archive is None:
             return [file.size, file.mtime_ns]
         if file.archive not in self._archives:
@@ -86,34 +117,27 @@ class Remembered:
         return [file.size, file.mtime_ns, *self._archives[file.archive]]
 
 
-def _row(stamp: list[int], header: Header) -> list[Any]:
-    exif = header.exif
-    return [
-        stamp,
-        header.kind,
-        *header.size,
-        header.bits,
-        _ratio(exif.local.seconds if exif.local is not None else None),
-        _ratio(exif.zone),
-        exif.subseconds,
-        exif.orientation,
-        exif.camera,
-        exif.note,
-    ]
+@cache
+def _readers() -> list[Any]:
+    """What reads: the libraries, and this program's own files."""
+    libraries = [version(library) for library in ("timelapse", "pillow", "tifffile")]
+    package = Path(__file__).parents[1]
+    own = [package / "times.py", *sorted((package / "ingest").glob("*.py"))]
+    return libraries + [[path.name, info.st_size, info.st_mtime_ns] for path, info in _stats(own)]
 
 
-def _header(row: list[Any]) -> Header:
-    _, kind, width, height, bits, local, zone, subseconds, orientation, camera, note = row
-    exif = Exif(
-        None if local is None else CaptureTime(Fraction(*local)),
-        None if zone is None else Seconds(*zone),
-        subseconds,
-        orientation,
-        camera,
-        note,
-    )
-    return Header(kind, (width, height), bits, exif)
+def _stats(paths: Iterable[Path]) -> Iterable[tuple[Path, os.stat_result]]:
+    return ((path, path.stat()) for path in paths)
 
 
-def _ratio(value: Fraction | None) -> tuple[int, int] | None:
-    return None if value is None else (value.numerator, value.denominator)
+def _place(roll: str, ending: str) -> Path:
+    name = hashlib.blake2b(os.path.abspath(roll).encode("utf-8", "surrogateescape"))  # noqa: PTH100
+    return cache_folder() / "headers" / f"{name.hexdigest()[:32]}{ending}"
+
+
+def _write(path: Path, words: Any) -> None:
+    # a cache that cannot be written, or a value that has no plain form, is no reason to fail
+    with suppress(OSError, TypeError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as draft:
+            draft.write_text(json.dumps(words, separators=(",", ":")), encoding="ascii")

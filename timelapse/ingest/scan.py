@@ -5,25 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from timelapse.errors import RollError, StillError
-from timelapse.ingest.find import Reader, chunks, find, natural, refusing
+from timelapse.ingest.clocks import Clocks
+from timelapse.ingest.crosscheck import cross_checked
+from timelapse.ingest.find import Finds, Reader, find, natural
 from timelapse.ingest.findings import Scanned
 from timelapse.ingest.header import NotAPicture, read_header
-from timelapse.ingest.remembered import Remembered
+from timelapse.ingest.names import NamePattern, name_time
+from timelapse.ingest.regular import chunks, refusing
+from timelapse.ingest.remembered import Remembered, RememberedRoll
 from timelapse.ingest.still import File, LedgerEntry, Limits, Roll, Status, TimeSource
-from timelapse.ingest.timing import (
-    Clocks,
-    Timed,
-    choose_order,
-    give_times,
-    name_time,
-    spread,
-    without_idle_digits,
-)
+from timelapse.ingest.timing import Timed, choose_order, give_times, spread, without_idle_digits
+from timelapse.ingest.video import Footage, footage, is_video
 from timelapse.times import CaptureTime
 
 
@@ -42,65 +40,145 @@ def scan(
     `exclude` are patterns of file names to leave out; a file beyond `limits` is unreadable.
     `cached` headers are those of an earlier scan, of files that have not changed since.
     Raises RollError where no still remains, and TimeError where times are to come from an interval
-    that is not stated.
+    or a table that is not stated, or what is stated of the clocks cannot be meant for the stills.
     """
     clocks, limits = clocks or Clocks(), limits or Limits()
-    finds = find(roll)
-    entries, absent = finds.left_out, finds.absent
-    found: list[Timed] = []
-    idle = dict.fromkeys(exclude)
-    remembered = Remembered(os.fspath(roll), limits) if cached else None
+    name, refused = os.fspath(roll), dict[str, str]()
+    finds = find(roll, limits)
+    files, basis = tuple(finds.files), (finds.left_out, finds.absent, clocks, exclude, limits)
+    kept = RememberedRoll(name, files, basis) if cached else None
     with Reader(limits) as reader:
-        for at, file in enumerate(sorted(finds.files, key=lambda file: natural(str(file)))):
-            if progress:
-                progress(at, len(finds.files))
-            patterns = [pattern for pattern in exclude if fnmatchcase(file.name, pattern)]
-            for pattern in patterns:
-                idle.pop(pattern, None)
-            if patterns:
-                why = f"excluded by {patterns[0]}"
-                entries.append(LedgerEntry(str(file), Status.EXCLUDED, why))
-                if file.promises_picture:
-                    absent.append(file)
-                continue
-            try:
-                header = remembered.get(file) if remembered else None
-                if header is None:
-                    header = read_header(reader, file)
-                    if remembered:
-                        remembered.add(file, header)
-                found.append(Timed(file, header))
-            except StillError as error:
-                if isinstance(error, NotAPicture) and not file.promises_picture:
-                    entries.append(LedgerEntry(str(file), Status.EXCLUDED, error.reason))
-                else:
-                    absent.append(file)
-                    entries.append(LedgerEntry(str(file), Status.UNREADABLE, error.reason))
-        order = choose_order(found, clocks)
-        timed, unplaced = give_times(found, absent, order, clocks)
-        entries += unplaced
-        timed = _without_copies(reader, timed, entries)
-    if remembered:
-        remembered.save()
+        if kept and (known := kept.get()) and _refused_again(reader, files, known[1]):
+            made = known[0]
+        else:
+            headers = Remembered(name, limits) if cached else None
+            made = _make(name, finds, clocks, exclude, reader, headers, refused, progress)
+            if headers and kept:
+                headers.save()
+                kept.save(made, refused)
     if progress:
-        progress(len(finds.files), len(finds.files))
+        progress(len(files), len(files))
+    return made
+
+
+def _refused_again(reader: Reader, files: Sequence[File], refused: Mapping[str, str]) -> bool:
+    """Whether the files that were refused before still are, and for the same reasons."""
+    for file in files if refused else ():
+        if (reason := refused.get(str(file))) is not None:
+            try:
+                read_header(reader, file)
+            except StillError as error:
+                if error.reason == reason:
+                    continue
+            return False
+    return True
+
+
+def _make(
+    roll: str,
+    finds: Finds,
+    clocks: Clocks,
+    exclude: Sequence[str],
+    reader: Reader,
+    remembered: Remembered | None,
+    refused: dict[str, str],
+    progress: Callable[[int, int], None] | None,
+) -> Roll:
+    """The roll of what was found; `refused` is told the reasons of files that were refused."""
+    limits, entries, absent = reader.limits, finds.left_out, finds.absent
+    found: list[Timed] = []
+    if (film := _video(roll, finds, limits)) is not None:
+        finds.files = []
+        found += [Timed(file, header) for file, header in film.frames]
+        entries += film.left_out
+        if clocks.interval is not None:  # the camera's cadence; what a player is to show says less
+            start = clocks.start or film.created
+            clocks = replace(clocks, only=TimeSource.INTERVAL, start=start)
+    idle = dict.fromkeys(exclude)
+    for at, file in enumerate(sorted(finds.files, key=lambda file: natural(str(file)))):
+        if progress:
+            progress(at, len(finds.files))
+        patterns = [pattern for pattern in exclude if fnmatchcase(file.name, pattern)]
+        for pattern in patterns:
+            idle.pop(pattern, None)
+        if patterns:
+            why = f"excluded by {patterns[0]}"
+            entries.append(LedgerEntry(str(file), Status.EXCLUDED, why))
+            if file.promises_picture:
+                absent.append(file)
+            continue
+        try:
+            header = remembered.get(file) if remembered else None
+            if header is None:
+                header = read_header(reader, file)
+                reader.check_unchanged(file)
+                if remembered:
+                    remembered.add(file, header)
+            found.append(Timed(file, header, note=header.exif.note))
+        except StillError as error:
+            refused[str(file)] = error.reason
+            if isinstance(error, NotAPicture) and not file.promises_picture:
+                entries.append(LedgerEntry(str(file), Status.EXCLUDED, error.reason))
+            else:
+                absent.append(file)
+                entries.append(LedgerEntry(str(file), Status.UNREADABLE, error.reason))
+    found = _without_raw_twins(found, entries)
+    order = choose_order(found, clocks)
+    given = give_times(found, absent, order, clocks)
+    entries += given.unplaced
+    timed = _without_copies(reader, given.timed, entries, clocks.name_time)
     if not timed:
         reasons = Counter(entry.reason for entry in entries).most_common(3)
         told = "; ".join(f"{reason} ({count})" for reason, count in reasons) or "it is empty"
-        raise RollError(f"{os.fspath(roll)}: none of {len(entries)} files can be used: {told}")
-    timed = spread(without_idle_digits(timed))
-    timed.sort(key=lambda f: (f.time, natural(str(f.file))))
+        raise RollError(f"{roll}: none of {len(entries)} files can be used: {told}")
+    timed, doubts = cross_checked(spread(without_idle_digits(timed)), order, clocks)
+    timed.sort(key=lambda f: (f.time, f.header.exif.camera, natural(str(f.file))))
     entries += [LedgerEntry(str(f.file), Status.USED, f.note, f.time) for f in timed]
     entries.sort(key=lambda entry: natural(entry.path))
-    dated = order is not TimeSource.INTERVAL or clocks.start is not None
+    undated = order is TimeSource.INTERVAL and clocks.start is None and not clocks.sets_by_still
     stills = tuple(f.still() for f in timed)
-    made = Roll(stills, tuple(entries), order, dated, (), clocks.interval, limits)
-    scanned = Scanned(made, timed, unplaced, tuple(idle), clocks)
+    made = Roll(stills, tuple(entries), order, not undated, (), clocks.interval, limits)
+    findings = (*given.told, *doubts)
+    scanned = Scanned(made, timed, given.unplaced, tuple(idle), clocks, findings)
     return replace(made, warnings=tuple(scanned.warnings()))
 
 
+def _video(roll: str, finds: Finds, limits: Limits) -> Footage | None:
+    """The frames of a video that is named as the roll; None for any other roll."""
+    if [file.path for file in finds.files] != [str(Path(roll))]:
+        return None
+    (file,) = finds.files
+    if not is_video(file.path):
+        return None
+    try:
+        return footage(file, limits)
+    except StillError as error:
+        raise RollError(f"{file}: {error.reason}") from error
+
+
+def _without_raw_twins(found: Sequence[Timed], entries: list[LedgerEntry]) -> list[Timed]:
+    """Leaves out the RAW of a still that a camera wrote in two forms."""
+    others = {_stem(f.file): f.file.name for f in found if f.header.kind != "raw"}
+    kept = []
+    for f in found:
+        twin = others.get(_stem(f.file)) if f.header.kind == "raw" else None
+        if twin is None:
+            kept.append(f)
+        else:
+            why = f"the RAW of {twin}, which is used; exclude that one to use the RAW"
+            entries.append(LedgerEntry(str(f.file), Status.DUPLICATE, why))
+    return kept
+
+
+def _stem(file: File) -> str:
+    return os.path.splitext(str(file))[0].casefold()  # noqa: PTH122 - of a member of a zip, too
+
+
 def _without_copies(
-    reader: Reader, timed: Sequence[Timed], entries: list[LedgerEntry]
+    reader: Reader,
+    timed: Sequence[Timed],
+    entries: list[LedgerEntry],
+    pattern: NamePattern | None,
 ) -> list[Timed]:
     """Leaves out byte-equal copies of one still; the shortest name stays.
 
@@ -110,7 +188,8 @@ def _without_copies(
     groups: dict[tuple[int, CaptureTime], list[Timed]] = defaultdict(list)
     kept = []
     for f in timed:
-        if f.header.exif.local is None and name_time(f.file.name) is None:
+        undated = f.header.exif.local is None and name_time(f.file.name, pattern) is None
+        if f.file.frame or undated:
             kept.append(f)
         else:
             groups[f.file.size, f.time].append(f)

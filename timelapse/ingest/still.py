@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -20,32 +22,64 @@ from timelapse.times import CaptureTime
 Pixels = NDArray[Any]
 
 #: Endings that promise a picture: such a file that holds none is unreadable, not merely excluded.
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff")
+PICTURE_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif",
+    ".hif", ".avif", ".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".srf", ".sr2", ".raf",
+    ".orf", ".rw2", ".pef", ".srw", ".3fr", ".erf", ".mrw",
+)  # fmt: skip
+_GARBLES = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CUT_SHORT = "cut short: the file ends before the picture does"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a still may ask of the machine; a file beyond it is unreadable, with the reason.
+    """What a file may ask of the machine; one beyond it is unreadable, with the key to raise.
 
-    `pixels` bounds width times height (400 million are 1.2 GB as RGB), `bytes` the size of a file
-    or of a zip's member, `scans` the passes of a progressive JPEG: a few kilobytes with thousands
-    of passes would keep a decoder busy for minutes.
+    `pixels` bounds width times height (400 million are 1.2 GB as RGB); `bytes` the size of a file
+    or of a zip's member; `scans` the passes of a progressive JPEG, for a few kilobytes with
+    thousands of passes would keep a decoder busy for minutes.  `metadata` bounds the bytes that
+    describe one still (EXIF, profiles, texts), a list, and a zip's directory; `tags` the entries
+    that they are made of (TIFF tags, JPEG segments, PNG chunks).  Of a zip, `members` bounds the
+    files, `ratio` how often larger one is than its packed bytes, `path` the characters of a name.
     """
 
     pixels: int = 400_000_000
     bytes: int = 1 << 30
     scans: int = 100
+    metadata: int = 1 << 25
+    tags: int = 10_000
+    members: int = 200_000
+    ratio: int = 200
+    path: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("pixels", "bytes", "scans"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is not above zero")
+        for bound in fields(self):
+            if (value := getattr(self, bound.name)) < 1:
+                raise ValueError(f"{bound.name}: {value} is not above zero")
+
+
+def printable(name: str) -> str:
+    """A file's name without what would garble a terminal, a log or JSON: line ends, control
+    characters, marks that turn the direction of writing, and bytes that are no text."""
+    return _GARBLES.sub(lambda found: _escaped(found[0]), name)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python has it
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def beyond(key: str, bound: int, unit: str = "") -> str:
+    """How every refusal of what is beyond a bound of `Limits` ends."""
+    return f"more than {bound}{unit and ' '}{unit}; roll.limits.{key} raises the bound"
 
 
 class TimeSource(StrEnum):
     """Where a capture time came from, the most trusted first."""
 
+    TABLE = "csv"
     EXIF = "exif"
     FILENAME = "filename"
     INTERVAL = "interval"
@@ -59,29 +93,40 @@ class Status(StrEnum):
     EXCLUDED = "excluded"
 
 
+class Frame(NamedTuple):
+    """A frame of a video: its number, from 0, and its time in ticks of the video's clock."""
+
+    number: int
+    pts: int
+
+
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that was found: on disk, or a member of a zip archive.
+    """A file that was found: on disk, a member of a zip archive, or a frame of a video.
 
-    `size` is in bytes, `mtime_ns` in nanoseconds since 1970; `archive` is the zip's path.
+    `size` is in bytes, `mtime_ns` in nanoseconds since 1970; `archive` is the zip's path.  `path`
+    is as the system has it; `name` and `str()` are for people, see `printable`.
     """
 
     path: str
     size: int
     mtime_ns: int
     archive: str | None = None
+    frame: Frame | None = None
 
     @property
     def name(self) -> str:
-        return PurePath(self.path).name
+        name = printable(os.path.basename(self.path))  # noqa: PTH119 - asked for very often
+        return name if self.frame is None else f"{name}#{self.frame.number}"
 
     @property
     def promises_picture(self) -> bool:
         """Whether the name says that this is a picture of a kind that can be read."""
-        return PurePath(self.path).suffix.lower() in PICTURE_ENDINGS
+        return self.path.lower().endswith(PICTURE_ENDINGS)
 
     def __str__(self) -> str:
-        return f"{self.archive}:{self.path}" if self.archive else self.path
+        path = self.path if self.frame is None else f"{self.path}#{self.frame.number}"
+        return printable(f"{self.archive}:{path}" if self.archive else path)
 
 
 @dataclass(frozen=True, slots=True)

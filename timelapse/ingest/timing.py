@@ -1,58 +1,26 @@
-"""When each still was taken: by EXIF, by its name, by a stated interval, or by its file."""
+"""When each still was taken: by a table, EXIF, its name, a stated interval, or its file."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import PurePath
 
 from timelapse.errors import TimeError
-from timelapse.ingest.exif import Header, fraction_of
-from timelapse.ingest.find import natural
-from timelapse.ingest.still import File, LedgerEntry, Status, Still, TimeSource
+from timelapse.ingest.clocks import Clocks, Corrections, Written
+from timelapse.ingest.exif import Header
+from timelapse.ingest.names import camera_number, counted, in_counter_order, name_time
+from timelapse.ingest.shown import Shown, fraction_of
+from timelapse.ingest.still import File, LedgerEntry, Status, Still, TimeSource, printable
+from timelapse.ingest.table import TimeTable
+from timelapse.ingest.zones import Settled, Zone, settled, told_of
 from timelapse.times import CaptureTime, Seconds, write_number
 
 _EPOCH = CaptureTime(Fraction(0))
-#: Names in zip archives may be longer than any number that Python reads.
-_LONG_NAME = 1000
-_NAME_TIME = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T _-]+"
-    r"(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?:[.,](\d{1,9})|(\d{3}))?(?!\d)",
-    re.ASCII,
-)
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """What is known of the cameras' clocks.
-
-    `corrections` are added to what a camera wrote (-13 s for a clock 13 s fast), by camera or by
-    pattern of file names, the first that fits; ``*`` fits all.  `zone` is the cameras' UTC offset
-    where a still does not state its own.  `interval` and `start` place stills that carry no time.
-    `only` takes times from one source and no other.
-    """
-
-    corrections: Mapping[str, Fraction] | None = None
-    zone: Seconds | None = None
-    interval: Fraction | None = None
-    start: CaptureTime | None = None
-    only: TimeSource | None = None
-
-    def correction(self, camera: str, name: str) -> Fraction:
-        for who, seconds in (self.corrections or {}).items():
-            if fits(who, camera, name):
-                return Fraction(seconds)
-        return Fraction(0)
-
-
-def fits(who: str, camera: str, name: str) -> bool:
-    """Whether the key of a correction means a still of that camera and file name."""
-    return who.casefold() == camera.casefold() or fnmatchcase(name, who)
+_TOLD_AT_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -88,73 +56,132 @@ class Timed:
         return "; ".join(filter(None, (self.note, note)))
 
 
-def name_time(name: str) -> tuple[CaptureTime, str] | None:
-    """A time in a file's name as if it were UTC, and the digits of its sub-seconds."""
-    for match in _NAME_TIME.finditer(name):
-        *fields, decimals, millis = match.groups()
-        digits = decimals or millis or ""
-        year, month, day, hour, minute, second = (int(field) for field in fields)
-        try:
-            exact = second + fraction_of(digits)
-            return CaptureTime.of_civil(year, month, day, hour, minute, exact), digits
-        except TimeError:
-            continue
-    return None
+@dataclass(frozen=True)
+class Given:
+    """Stills with their times; those without one, as entries of the ledger; what is to be told."""
+
+    timed: list[Timed]
+    unplaced: list[LedgerEntry]
+    told: list[str]
 
 
 def choose_order(found: Sequence[Timed], clocks: Clocks) -> TimeSource:
     """The most trusted source that any still has; the rest of the roll is held to it."""
     if clocks.only is not None:
         return clocks.only
+    if clocks.table is not None:
+        return TimeSource.TABLE
     if any(f.header.exif.local for f in found):
         return TimeSource.EXIF
-    if any(name_time(f.file.name) for f in found):
+    if any(name_time(f.file.name, clocks.name_time) for f in found):
         return TimeSource.FILENAME
     return TimeSource.MTIME if clocks.interval is None else TimeSource.INTERVAL
 
 
 def give_times(
     found: Sequence[Timed], absent: Sequence[File], order: TimeSource, clocks: Clocks
-) -> tuple[list[Timed], list[LedgerEntry]]:
-    """Each still with its time by this order; those that have none, as entries of the ledger.
+) -> Given:
+    """Each still with its time by this order.
 
     `absent` are files that belong to the roll and cannot be used: a stated interval leaves
-    room for them.
+    room for them.  Raises TimeError where what is stated of the clocks does not hold for them.
     """
     if order is TimeSource.INTERVAL:
-        return _by_interval(found, absent, clocks), []
-    timed, unplaced = [], []
+        return _by_interval(found, absent, clocks)
+    if order is TimeSource.TABLE and clocks.table is None:
+        raise TimeError("stills timed by a table need roll.times")
+    readings: list[tuple[Timed, Shown]] = []
+    unplaced = []
     for f in found:
-        exif = f.header.exif
-        local, zone, digits = _local(f, order, clocks)
-        if local is None:
-            why = exif.note or f"no capture time by {order}, which the other stills have"
+        shown, why = _shown(f, order, clocks)
+        if shown is None:
             fix = "; give it one, or take all times from elsewhere with roll.time_from"
             unplaced.append(LedgerEntry(str(f.file), Status.EXCLUDED, why + fix))
-            continue
-        step = Fraction(1, 10 ** len(digits))
+        else:
+            readings.append((f, shown))
+    times = _in_utc(readings, clocks)
+    written = [
+        Written(f.header.exif.camera, f.file.name, at.time)
+        for (f, _), at in zip(readings, times, strict=True)
+    ]
+    corrections = Corrections(clocks, written)
+    timed = []
+    for (f, shown), at, still in zip(readings, times, written, strict=True):
+        time, note = at.time + corrections.at(still), "; ".join(filter(None, (f.note, at.note)))
+        step = shown.step
         if order is TimeSource.MTIME and f.file.archive is not None:
             step = Fraction(2)  # what the date of a zip's member can tell (APPNOTE 4.4.6)
-        time = local - zone + clocks.correction(exif.camera, f.file.name)
-        timed.append(replace(f, time=time, digits=digits, step=step, note=exif.note))
-    return timed, unplaced
+        timed.append(replace(f, time=time, digits=shown.digits, step=step, note=note))
+    told: list[str] = []
+    if isinstance(clocks.zone, Zone):
+        told += told_of([at.note for at in times], clocks.zone)
+    if order is TimeSource.FILENAME and unplaced:
+        told.append(f"{len(timed)} of {len(found)} file names hold a time; roll.name_time says how")
+    if order is TimeSource.TABLE and clocks.table is not None:
+        told += _of_table(clocks.table, [f.file for f in found], absent)
+    return Given(timed, unplaced, told)
 
 
-def _local(f: Timed, order: TimeSource, clocks: Clocks) -> tuple[CaptureTime | None, Fraction, str]:
-    """What a still's clock showed, its UTC offset, and the digits behind its seconds."""
-    exif, stated = f.header.exif, Fraction(clocks.zone or 0)
+def _shown(f: Timed, order: TimeSource, clocks: Clocks) -> tuple[Shown | None, str]:
+    """What a still's clock showed by this order; or why there is nothing."""
+    exif, since = f.header.exif, f.header.since
+    missing = exif.note or f"no capture time by {order}, which the other stills have"
     if order is TimeSource.EXIF:
-        return exif.local, stated if exif.zone is None else exif.zone, exif.subseconds
+        if exif.local is None:
+            return None, missing
+        return Shown(exif.local, exif.zone, exif.subseconds), ""
     if order is TimeSource.FILENAME:
-        time, digits = name_time(f.file.name) or (None, "")
-        return time, stated, digits
-    return CaptureTime(Fraction(f.file.mtime_ns, 10**9)), Fraction(0), ""
+        shown = name_time(f.file.name, clocks.name_time)
+        return (shown and replace(shown, local=shown.local + since)), missing
+    if order is TimeSource.TABLE and clocks.table is not None:
+        table = PurePath(clocks.table.path).name
+        row = clocks.table.find(f.file)
+        if row is None:
+            return None, f"no row of {table} has its name"
+        return row.shown, f"{table}:{row.line}: {row.why}"
+    return Shown(CaptureTime(Fraction(f.file.mtime_ns, 10**9)) + since, Seconds(0)), ""
 
 
-def _by_interval(found: Sequence[Timed], absent: Sequence[File], clocks: Clocks) -> list[Timed]:
+def _in_utc(readings: Sequence[tuple[Timed, Shown]], clocks: Clocks) -> list[Settled]:
+    """What the clocks showed, as UTC; in the hours of a change, camera by camera."""
+    if not isinstance(clocks.zone, Zone) or clocks.zone.fixed is not None:
+        stated = clocks.offset or Seconds(0)
+        return [
+            Settled(shown.local - (stated if shown.zone is None else shown.zone))
+            for _, shown in readings
+        ]
+    cameras: dict[str, dict[File, Shown]] = defaultdict(dict)
+    for f, shown in readings:
+        cameras[f.header.exif.camera][f.file] = shown
+    times: dict[File, Settled] = {}
+    for of_camera in cameras.values():
+        files = in_counter_order([*of_camera])
+        times |= zip(files, settled([of_camera[file] for file in files], clocks.zone), strict=True)
+    return [times[f.file] for f, _ in readings]
+
+
+def _of_table(table: TimeTable, files: Sequence[File], absent: Sequence[File]) -> Iterator[str]:
+    """What is wrong with a table, in itself and for this roll, with the numbers of its lines."""
+    name = PurePath(table.path).name
+    fitting = Counter(row.line for file in files if (row := table.find(file)) is not None)
+    known = fitting.keys() | {row.line for file in absent if (row := table.find(file)) is not None}
+    problems = list(table.problems)
+    for row in table.rows:
+        if row.line not in known:
+            problems.append(f"{name}:{row.line}: no still has the name {printable(row.name)}")
+        elif fitting[row.line] > 1:
+            problems.append(
+                f"{name}:{row.line}: {fitting[row.line]} files fit {printable(row.name)}"
+            )
+    yield from problems[:_TOLD_AT_MOST]
+    if len(problems) > _TOLD_AT_MOST:
+        yield f"{name}: {len(problems) - _TOLD_AT_MOST} more lines have something wrong with them"
+
+
+def _by_interval(found: Sequence[Timed], absent: Sequence[File], clocks: Clocks) -> Given:
     """Times from a stated interval: by the numbers in the names where the names differ in one
     number alone (a number that is missing keeps its time), else by position, where files that
-    cannot be used keep theirs."""
+    cannot be used keep theirs.  A still whose instant is stated moves all others with it."""
     interval = clocks.interval
     if interval is None or interval <= 0:
         raise TimeError("stills without times need roll.interval, above zero")
@@ -164,20 +191,33 @@ def _by_interval(found: Sequence[Timed], absent: Sequence[File], clocks: Clocks)
 
     # The RAW twin of a still stands for the same press of the shutter.
     taken = {stem(f.file) for f in found}
+    files = [f.file for f in found]
     others = [file for file in absent if stem(file) not in taken]
-    split = {file: _numbered(file) for file in [*(f.file for f in found), *others]}
-    kinds = {(s[0], s[2]) if (s := split[f.file]) else None for f in found}
-    slots = {file: s[1] for file, s in split.items() if s and {(s[0], s[2])} == kinds}
-    if len({slots.get(f.file) for f in found} - {None}) < len(found):
-        slots = {file: at for at, file in enumerate(sorted(split, key=lambda f: natural(str(f))))}
+    slots = counted(files, others)
+    if slots is None:
+        ordered = in_counter_order([*files, *others])
+        slots = {file: at for at, file in enumerate(ordered)}
     start, first = clocks.start or _EPOCH, min(slots.values(), default=0)
-    return [replace(f, time=start + (slots[f.file] - first) * interval) for f in found]
+    written = [Written("", file.name, start + (slots[file] - first) * interval) for file in files]
+    stated = {who: by for who, by in (clocks.corrections or {}).items()
+              if isinstance(by, CaptureTime)}  # fmt: skip
+    corrections = Corrections(replace(clocks, corrections=stated), written)
+    timed = [
+        replace(f, time=still.time + corrections.at(still))
+        for f, still in zip(found, written, strict=True)
+    ]
+    return Given(timed, [], list(_wraps(timed)))
 
 
-def _numbered(file: File) -> tuple[str, int, str] | None:
-    """A file's name before its last number, that number, and what follows it."""
-    split = re.fullmatch(r"(.*?)(\d+)(\D*)", file.name[:_LONG_NAME])
-    return (split[1], int(split[2]), split[3].lower()) if split else None
+def _wraps(timed: Sequence[Timed]) -> Iterator[str]:
+    """Where a camera's counter starts again although time goes on."""
+    files = [f.file for f in sorted(timed, key=lambda f: f.time)]
+    for (file, number), (after, then) in pairwise((file, camera_number(file)) for file in files):
+        if number is not None and then is not None and then < number:
+            yield (
+                f"the camera's counter starts again: {after.name} is taken to follow {file.name}; "
+                "state roll.times if it does not"
+            )
 
 
 # ------------------------------------------------------------------ stills of one instant
@@ -240,7 +280,7 @@ def _apart(together: list[Timed], room: Fraction | None) -> list[Timed]:
     cut = room is not None and room < step
     until = " up to the next still" if cut else ""
     length = room if room is not None and cut else step
-    together.sort(key=lambda f: natural(str(f.file)))
+    by_file = {f.file: f for f in together}
     return [
         replace(
             f,
@@ -248,5 +288,5 @@ def _apart(together: list[Timed], room: Fraction | None) -> list[Timed]:
             note=f.noted(f"{at + 1} of {count} in {where}: spread evenly{until}"),
             shared=step,
         )
-        for at, f in enumerate(together)
+        for at, f in enumerate(by_file[file] for file in in_counter_order([*by_file]))
     ]

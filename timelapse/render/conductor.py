@@ -195,6 +195,7 @@ class _Task:
         stills = [
             {"path": os.path.abspath(file.path) if not file.archive else file.path}  # noqa: PTH100
             | ({"archive": os.path.abspath(file.archive)} if file.archive else {})  # noqa: PTH100
+            | ({"frame": list(file.frame)} if file.frame else {})
             | {"xxh3": digests[str(file)]}
             for file in (still.file for still in job.plan.roll.stills)
             if str(file) in digests

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from timelapse.deliver import Colours, Encoder, probe
 from timelapse.errors import RenderError, StillError
-from timelapse.grade import Display, Linear, to_display, to_linear
+from timelapse.grade import Display, Linear, from_mix, to_mix
 from timelapse.ingest import Reader, Still, decode_bytes
 from timelapse.machine import Buffers, bands, give_memory_back
 from timelapse.render.segment import Segment
@@ -129,7 +129,7 @@ class _Supply:
             kept = self._decode(still, buffers)
             self._cache.put(still, framing, kept)
         self.digests[index] = kept.digest
-        return to_linear(kept.pixels, buffer)
+        return to_mix(kept.pixels, self._segment.light, buffer)
 
     def _decode(self, still: Still, buffers: Buffers) -> Kept:
         framing, limits = self._segment.framing, self._segment.limits
@@ -152,7 +152,6 @@ class Lane:
     def __init__(
         self, segment: Segment, cache: StillCache, threads: int = 1, decoders: int = 1
     ) -> None:
-        give_memory_back()
         width, height = segment.framing.size
         self._threads = threads
         self._supply = _Supply(segment, decoders, cache)
@@ -187,7 +186,7 @@ class Lane:
             stills, weights = segment.taps.row(at)
             pictures = self._supply.take(stills, at)
             if row != shown:
-                self._mix(pictures, weights)
+                self._mix(pictures, weights, segment)
                 shown = row
             number = segment.start + at
             if not self._compositor.shows(number):
@@ -200,10 +199,11 @@ class Lane:
             self._compositor.draw(labelled, number)
             yield labelled
 
-    def _mix(self, pictures: list[Linear], weights: NDArray[np.float32]) -> None:
+    def _mix(self, pictures: list[Linear], weights: NDArray[np.float32], segment: Segment) -> None:
         for band in self._bands:
-            light = mix([picture[band] for picture in pictures], weights, self._buffers)
-            to_display(light, self._clean[band])
+            seen = [picture[band] for picture in pictures]
+            mixed = mix(seen, weights, self._buffers, segment.mixing)
+            from_mix(mixed, segment.light, self._clean[band])
 
     def make(self, segment: Segment, path: Path, tick: Callable[[], None] = lambda: None) -> Made:
         """Renders a segment into the part `path` and looks at what was written.
@@ -211,6 +211,7 @@ class Lane:
         `tick` is called after each frame; what it raises ends the work.  Raises StillsLost,
         EncodeError, RenderError.
         """
+        give_memory_back()  # what the encoder of the segment before has left
         size, format = segment.framing.size, segment.format
         colours, pixels = Colours(size), xxhash.xxh3_128()
         try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from timelapse.ingest import Limits, Still
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
 from timelapse.report import LIBRARIES
-from timelapse.retime import Taps
+from timelapse.retime import Light, Mixing, Taps
 
 #: Frames of a segment: what a crash costs at most, and as far apart as x264 sets key frames.
 LENGTH = 250
@@ -30,7 +31,7 @@ LENGTH = 250
 #: than this: every segment starts with a frame that is coded without others.
 _SHORTEST, _PIECES = 50, 8
 #: Raise it when the code of this package makes other pixels of the same inputs.
-_MADE_AS = 2
+_MADE_AS = 3
 
 
 @cache
@@ -55,6 +56,8 @@ class Segment:
     cues: tuple[Cue, ...]
     format: Format
     limits: Limits
+    mixing: Mixing = "mean"
+    light: Light = "linear"
     tags: Tags | None = None  # of a film that is one segment, and never joined
 
     @property
@@ -81,6 +84,7 @@ class Segment:
         taps = self.taps
         parts = [
             repr((_MADE_AS, versions(), self.framing, _encoding(self.format), self.tags)),
+            f"{self.mixing} {self.light}",
             self.compositor().signature(self.start, self.stop),
             repr([identity(still) for still in self.stills]),
         ]
@@ -96,11 +100,21 @@ def _encoding(format: Format) -> dict[str, Any]:
 
 
 def identity(still: Still) -> tuple[Any, ...]:
-    """What makes a still another one: where it is, its bytes' number and age, how it is turned."""
+    """What makes a still another one: where it is, its bytes' number and age, how it is read."""
     file = still.file
     archive = _archive(file.archive) if file.archive else None
     place = file.path if file.archive else os.path.abspath(file.path)  # noqa: PTH100 - keeps links
-    return (archive, place, file.size, file.mtime_ns, still.size, still.orientation, still.kind)
+    shown = still.size, still.orientation, still.kind, _decoder(still.kind)
+    return (archive, place, file.frame, file.size, file.mtime_ns, *shown)
+
+
+@cache
+def _decoder(kind: str) -> str | None:
+    """The version of a decoder that not every machine has."""
+    library = {"raw": "rawpy", "heic": "pi-heif"}.get(kind)
+    with suppress(PackageNotFoundError):
+        return version(library) if library else None
+    return None
 
 
 @cache
@@ -130,6 +144,8 @@ def cut(job: Job, start: int, stop: int) -> Segment:
         job.cues,
         job.format,
         roll.limits,
+        job.plan.blend.mixing,
+        job.plan.blend.light,
         tags,
     )
 

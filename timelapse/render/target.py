@@ -35,6 +35,6 @@ def check_target(
         # A film that stands among its stills may be replaced; a picture there may be one of them.
         picture = out.suffix.lower() in PICTURE_ENDINGS
         taken = [e.path for e in roll.ledger if picture or e.status is not Status.EXCLUDED]
-        taken += {still.file.archive for still in roll.stills if still.file.archive}
+        taken += {still.file.archive or still.file.path for still in roll.stills}
         if out.exists() and any(Path(path).resolve() == out.resolve() for path in taken):
             raise RenderError(f"{out}: is a file of the roll; name another output")

@@ -1,7 +1,21 @@
 """Retime: a Roll and speeds become a Schedule, a Timeline and a Plan; stills become frames."""
 
 from timelapse.retime.anchors import Anchor, through
-from timelapse.retime.blend import Angle, Blend, Box, Gaps, Linear, Nearest, mix
+from timelapse.retime.blend import (
+    Angle,
+    Blend,
+    Box,
+    Cubic,
+    Darken,
+    Gaps,
+    Gaussian,
+    Light,
+    Lighten,
+    Linear,
+    Median,
+    Nearest,
+)
+from timelapse.retime.mixing import Mixing, mix
 from timelapse.retime.plan import Plan, Taps, make_plan
 from timelapse.retime.schedule import Ease, Schedule, SpeedKey, constant, eased, lasting
 from timelapse.retime.timeline import Timeline
@@ -11,9 +25,16 @@ __all__ = [
     "Angle",
     "Blend",
     "Box",
+    "Cubic",
+    "Darken",
     "Ease",
     "Gaps",
+    "Gaussian",
+    "Light",
+    "Lighten",
     "Linear",
+    "Median",
+    "Mixing",
     "Nearest",
     "Plan",
     "Schedule",

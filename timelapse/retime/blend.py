@@ -7,17 +7,20 @@ Adding a mode is one class here and its name in `Blend`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
-from timelapse.machine import Buffers
 from timelapse.notation import Notation
+from timelapse.retime.mixing import Mixing
+from timelapse.times import Seconds
 
+#: Planning counts time in nanoseconds since the clip's start: exact for every camera, and the
+#: borders between stills stay exact where two of them are equally near.
+TICKS = 10**9
 Ticks = NDArray[np.int64]
 
 
@@ -51,14 +54,22 @@ class Angle(float, Notation):
 Gaps = Literal["hold", "blend"]
 
 
+Light = Literal["linear", "display"]
+
+
 @dataclass(frozen=True)
 class _Blend:
     """`gaps` of two or more missing stills are held (the still before stands until one interval
     before the still that ends the gap, as if the camera had gone on taking it) or blended across.
-    `shutter` matters to modes that average over time; the others do without it."""
+    `shutter` matters to modes that average over time; the others do without it.  `light` is what
+    stills are mixed in: linear, as a sensor adds it, or display light, as most programs do."""
 
     gaps: Gaps = "hold"
     shutter: Angle = Angle(180)
+    light: Light = "linear"
+
+    #: How the stills of a row become a frame.
+    mixing: ClassVar[Mixing] = "mean"
 
 
 @dataclass(frozen=True)
@@ -116,12 +127,7 @@ class Box(_Blend):
     def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
         borders = _borders(knots)
         opens, closes = opens * 2, np.maximum(closes * 2, opens * 2 + 1)
-        first = np.searchsorted(borders, opens, "right")
-        last = np.searchsorted(borders, closes, "left")
-        counts = last - first + 1
-        frames = np.repeat(np.arange(len(opens)), counts)
-        starts = np.repeat(np.cumsum(counts) - counts, counts)
-        stood = first[frames] + np.arange(len(frames)) - starts
+        frames, stood = _standing(borders, opens, closes)
         limit = np.iinfo(np.int64).max // 4
         edges = np.concatenate([[-limit], borders, [limit]])
         shown = np.minimum(edges[stood + 1], closes[frames])
@@ -129,7 +135,163 @@ class Box(_Blend):
         return Rows(frames, stood, shown / (closes - opens)[frames])
 
 
-Blend = Nearest | Linear | Box
+@dataclass(frozen=True)
+class Gaussian(_Blend):
+    """Each frame averages over a bell around the middle of its shutter's time.
+
+    The bell is as wide as the shutter's box, by standard deviation, and ends three of them from its
+    middle; a still counts as much as the bell covers of the time that it stands for.
+    """
+
+    blend: Literal["gaussian"] = "gaussian"
+
+    @property
+    def open_share(self) -> float:
+        return self.shutter / 360
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        from scipy.special import ndtr
+
+        borders, middle = _borders(knots), opens + closes
+        deviation = np.maximum(np.abs(closes - opens) / 12**0.5, 0.5)
+        reach = np.rint(deviation * 2 * _DEVIATIONS).astype(np.int64)
+        frames, stood = _standing(borders, middle - reach, middle + reach)
+        edges = np.concatenate([[-np.inf], borders.astype(np.float64), [np.inf]])
+        unit = 2 * deviation[frames]
+        sides = (
+            np.clip((edges[stood + side] - middle[frames]) / unit, -_DEVIATIONS, _DEVIATIONS)
+            for side in (0, 1)
+        )
+        below, above = (ndtr(side) for side in sides)
+        weights = (above - below) / (ndtr(_DEVIATIONS) - ndtr(-_DEVIATIONS))
+        return Rows(frames, stood, weights)
+
+
+@dataclass(frozen=True)
+class Cubic(_Blend):
+    """Each frame lies on a smooth curve through the stills around its instant: sharper than
+    `linear` where things move evenly; what overshoots is cut to black or white.
+
+    Cubic Hermite pieces whose slope at a still is that between its neighbours (Catmull-Rom, for
+    stills at uneven times).
+    """
+
+    blend: Literal["cubic"] = "cubic"
+    mixing: ClassVar[Mixing] = "sum"
+
+    @property
+    def open_share(self) -> float:
+        return 0.0
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        count = len(knots)
+        before = np.clip(np.searchsorted(knots, opens, "right") - 1, 0, count - 1)
+        near = np.clip(before[:, None] + np.arange(-1, 3), 0, count - 1)
+        time = knots[near].astype(np.float64)
+        span = np.maximum(time[:, 2] - time[:, 1], 1.0)
+        u = np.clip((opens - knots[before]) / span, 0.0, 1.0)
+        start = (u * (u - 1) ** 2) * span / np.maximum(time[:, 2] - time[:, 0], 1.0)
+        end = (u**2 * (u - 1)) * span / np.maximum(time[:, 3] - time[:, 1], 1.0)
+        share = u * u * (3 - 2 * u)
+        columns = [-start, 1 - share - end, share + start, end]
+        frames = np.repeat(np.arange(len(opens)), 4)
+        weights = np.stack(columns, axis=1).ravel()
+        keep = weights != 0
+        return Rows(frames[keep], near.ravel()[keep], weights[keep])
+
+
+@dataclass(frozen=True)
+class _Over(_Blend):
+    """`over` is the mission time of which stills are looked at."""
+
+    over: Seconds = Seconds(10)
+
+    def __post_init__(self) -> None:
+        if self.over <= 0:
+            raise ValueError(f"over: {self.over} has to be above zero")
+
+    @property
+    def open_share(self) -> float:
+        return 0.0
+
+    def _seen(self, knots: Ticks, opens: Ticks, ahead: float) -> tuple[Ticks, Ticks]:
+        """Frames and knots: all taken in `over`, of which a share lies ahead; at least one."""
+        whole = round(self.over * TICKS)
+        after = round(whole * ahead)
+        first = np.searchsorted(knots, opens - (whole - after), "left")
+        last = np.searchsorted(knots, opens + after, "right") - 1
+        latest = np.clip(np.searchsorted(knots, opens, "right") - 1, 0, len(knots) - 1)
+        first, last = np.minimum(first, latest), np.maximum(last, latest)
+        return _runs(first, last)
+
+
+@dataclass(frozen=True)
+class Lighten(_Over):
+    """Each frame shows the lightest of the stills taken up to `over` before it: star trails.
+
+    With `decay` a still is the dimmer the longer it is past, and gone after `over`: comet tails.
+    """
+
+    blend: Literal["lighten"] = "lighten"
+    decay: bool = False
+    mixing: ClassVar[Mixing] = "lightest"
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        frames, seen = self._seen(knots, opens, 0)
+        gains = np.ones(len(frames))
+        if self.decay:
+            age = (opens[frames] - knots[seen]) / float(self.over * TICKS)
+            gains = np.clip(1 - age, 0.0, 1.0)
+            # The latest still is full, however old it is: there is none that replaces it.
+            newest = np.append(frames[1:] != frames[:-1], True)
+            gains[newest] = 1.0
+        return Rows(frames, seen, gains)
+
+
+@dataclass(frozen=True)
+class Darken(_Over):
+    """Each frame shows the darkest of the stills taken in `over` around it: lights that pass
+    vanish."""
+
+    blend: Literal["darken"] = "darken"
+    mixing: ClassVar[Mixing] = "darkest"
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        return _evenly(*self._seen(knots, opens, 0.5))
+
+
+@dataclass(frozen=True)
+class Median(_Over):
+    """Each frame shows the median of the stills taken in `over` around it: people and satellites
+    vanish."""
+
+    blend: Literal["median"] = "median"
+    mixing: ClassVar[Mixing] = "median"
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        return _evenly(*self._seen(knots, opens, 0.5))
+
+
+Blend = Nearest | Linear | Box | Gaussian | Cubic | Lighten | Darken | Median
+
+_DEVIATIONS = 3.0
+
+
+def _runs(first: Ticks, last: Ticks) -> tuple[Ticks, Ticks]:
+    """Rows of runs: frame k has the knots first[k] to last[k]."""
+    counts = last - first + 1
+    frames = np.repeat(np.arange(len(first)), counts)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    return frames, first[frames] + np.arange(len(frames)) - starts
+
+
+def _standing(borders: Ticks, opens: Ticks, closes: Ticks) -> tuple[Ticks, Ticks]:
+    """Frames and the knots that stand in their windows [opens, closes), all in half ticks."""
+    return _runs(np.searchsorted(borders, opens, "right"), np.searchsorted(borders, closes, "left"))
+
+
+def _evenly(frames: Ticks, knots: Ticks) -> Rows:
+    return Rows(frames, knots, 1 / np.bincount(frames)[frames])
 
 
 #: By how many half ticks the rounding of two knots and of an instant may move the latter from
@@ -142,30 +304,3 @@ def _borders(knots: Ticks) -> Ticks:
     if len(knots) == 0:
         raise PlanError("there is no still to show")
     return knots[:-1] + knots[1:]
-
-
-def mix(
-    stills: Sequence[NDArray[np.uint16]], weights: NDArray[np.float32], buffers: Buffers
-) -> NDArray[np.uint16]:
-    """The weighted mean of stills in linear light, rounded once.
-
-    `stills` are uint16 arrays of one shape, `weights` sum to 1.  The result is that of `buffers`;
-    of a lone still, the still itself.
-    """
-    import cv2
-
-    if len(stills) == 1:
-        return stills[0]
-    out = buffers.take("mixed", stills[0].shape, np.uint16)
-    if len(stills) == 2:
-        cv2.addWeighted(stills[0], float(weights[0]), stills[1], float(weights[1]), 0, out)
-    else:
-        # A running mean: after each step `scratch` is the mean of the stills so far.
-        scratch = buffers.take("mean", stills[0].shape, np.float32)
-        np.copyto(scratch, stills[0])
-        so_far = np.cumsum(weights, dtype=np.float64)
-        for still, weight, total in zip(stills[1:], weights[1:], so_far[1:], strict=True):
-            cv2.accumulateWeighted(still, scratch, float(weight) / float(total))
-        np.add(scratch, np.float32(0.5), out=scratch)
-        np.copyto(out, scratch, casting="unsafe")
-    return out

@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
 from timelapse.ingest import Roll
-from timelapse.retime.blend import Blend, Linear, Rows, Ticks
+from timelapse.retime.blend import TICKS, Blend, Linear, Rows, Ticks
 from timelapse.retime.timeline import Timeline
 from timelapse.times import CaptureTime, Seconds
 
-#: Planning counts time in nanoseconds since the clip's start: exact for every camera, and the
-#: borders between stills stay exact where two of them are equally near.
-_TICKS = 10**9
 #: A hole of one still is bridged by any blend; from this many missing stills on it is held.
 HELD_FROM = 2
 #: More is a slip of the pen: 5 million frames are two days of film.
@@ -29,8 +26,8 @@ _YEARS_AT_MOST = 100
 class Taps:
     """A sparse matrix, frames x stills, in rows (CSR).
 
-    Row n is `stills[starts[n]:starts[n + 1]]` (int32, rising) with `weights` (float32) that sum
-    to 1.
+    Row n is `stills[starts[n]:starts[n + 1]]` (int32, rising) with `weights` (float32), which are
+    what the blend's way of mixing takes them for: shares that sum to 1, or gains.
     """
 
     starts: NDArray[np.int64]
@@ -134,7 +131,10 @@ def make_plan(
         )
     knots, sources = _knots(roll, timeline, blend, lost)
     opens, closes = _windows(timeline, blend)
-    taps = _gather(blend.rows(knots, opens, closes), sources, timeline.frames)
+    rows = blend.rows(knots, opens, closes)
+    # A still that a gap holds stands at two knots: two gains of one still are the greater of them.
+    together = np.maximum if blend.mixing == "lightest" else np.add
+    taps = _gather(rows, sources, timeline.frames, together)
     return Plan(roll, timeline, blend, taps, lost)
 
 
@@ -146,7 +146,7 @@ def _windows(timeline: Timeline, blend: Blend) -> tuple[Ticks, Ticks]:
         timeline.schedule.missions((numbers + share) * rate.denominator / rate.numerator)
         for share in (0.0, blend.open_share)
     ]
-    opens, closes = (np.rint(edge * _TICKS).astype(np.int64) for edge in edges)
+    opens, closes = (np.rint(edge * TICKS).astype(np.int64) for edge in edges)
     return opens, closes
 
 
@@ -157,14 +157,14 @@ def _knots(
     start = timeline.capture_of(timeline.schedule.start)
 
     def ticks(time: CaptureTime) -> int:
-        return round((time - start) * _TICKS)
+        return round((time - start) * TICKS)
 
     times = np.array([ticks(still.captured) for still in roll.stills], np.int64)
     sources = np.arange(len(times), dtype=np.int32)
     held = np.zeros(0, np.int64)
     if blend.gaps == "hold":
-        interval = round(roll.interval * _TICKS)
-        bridged = max(interval * HELD_FROM + interval // 2, round(roll.longest_step * _TICKS))
+        interval = round(roll.interval * TICKS)
+        bridged = max(interval * HELD_FROM + interval // 2, round(roll.longest_step * TICKS))
         held = np.flatnonzero(np.diff(times) > bridged)
         times = np.insert(times, held + 1, times[held + 1] - interval)
         sources = np.insert(sources, held + 1, sources[held])
@@ -183,12 +183,12 @@ def _knots(
     return times[distinct], sources[distinct]
 
 
-def _gather(rows: Rows, sources: NDArray[np.int32], frames: int) -> Taps:
+def _gather(rows: Rows, sources: NDArray[np.int32], frames: int, together: np.ufunc) -> Taps:
     """Rows over knots as rows over stills: taps of one still in one frame become one."""
     stills = sources[rows.knots]
     fresh = np.ones(len(stills), bool)
     fresh[1:] = (stills[1:] != stills[:-1]) | (rows.frames[1:] != rows.frames[:-1])
     at = np.flatnonzero(fresh)
-    weights = np.add.reduceat(rows.weights, at) if len(at) else rows.weights
+    weights = together.reduceat(rows.weights, at) if len(at) else rows.weights
     starts = np.searchsorted(rows.frames[at], np.arange(frames + 1))
     return Taps(starts, stills[at], weights.astype(np.float32))
