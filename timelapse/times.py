@@ -259,6 +259,8 @@ class _Clock:
     seconds: Fraction
 
     def __post_init__(self) -> None:
+        if type(self.seconds) is Fraction:  # nearly always, and by the hundred thousand
+            return
         if not isinstance(self.seconds, int | Fraction):
             raise TypeError(f"{type(self).__name__} takes a Fraction, not {self.seconds!r}")
         object.__setattr__(self, "seconds", Fraction(self.seconds))

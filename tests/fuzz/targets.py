@@ -63,8 +63,11 @@ class _OneFile(Reader):
 
 def header(data: bytes) -> None:
     """The header of a picture of any format."""
-    with suppress(TimelapseError):
+    try:
         read_header(_OneFile(data), File("still.jpg", len(data), 0))
+    except TimelapseError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
 
 
 def archive(data: bytes) -> None:

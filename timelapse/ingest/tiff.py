@@ -83,6 +83,11 @@ def _check(page: Any, tags: dict[int, Any], size: int, name: str, limits: Limits
     """Raises StillError with the reason for which a page is not to be used."""
     if not isinstance(page, _tifffile().TiffPage):
         raise StillError(name, "a TIFF whose first page cannot be read")
+    # Several values where one is wanted: multiplied, they are lists of as many as there are pixels.
+    sides = (page.imagewidth, page.imagelength, page.imagedepth, page.samplesperpixel)
+    cuts = (page.rowsperstrip, page.tilewidth, page.tilelength, page.tiledepth)
+    if not all(isinstance(number, int) for number in (*sides, *cuts)):
+        raise StillError(name, "corrupt header: a size of several numbers")
     if _reduced(tags):
         raise StillError(name, "its first page is a thumbnail")
     bits, kind = page.bitspersample, page.dtype.kind if page.dtype is not None else "?"
