@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 SECTIONS = (
     ("roll", "RollSection"),
     ("roll.clock.CAMERA[]", "ClockPoint"),
+    ("roll.bad", "Policies"),
+    ("roll.bad.thresholds", "Thresholds"),
     ("roll.limits", "Limits"),
     ("mission", "MissionSection"),
     ("schedule", "ScheduleSection"),
@@ -109,7 +111,8 @@ def _written(value: dict[str, Any], definitions: dict[str, Any]) -> str:
         return words or f"a list: {_written(items, definitions) or 'of entries'}"
     if value.get("type") == "object" and "properties" in value:
         return "keys: see its own table"
-    return words or {"string": "text", "integer": "a whole number"}.get(str(value.get("type")), "")
+    plain = {"string": "text", "integer": "a whole number", "number": "a number"}
+    return words or plain.get(str(value.get("type")), "")
 
 
 if __name__ == "__main__":

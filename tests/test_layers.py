@@ -33,6 +33,7 @@ STOREYS = [
     ["pacing"],
     ["project"],
     ["simulate", "cluster", "tables", "starter", "doctor", "talk", "options"],
+    ["scanpage"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}

@@ -67,7 +67,8 @@ def _keys(loc: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
     holders: list[Any] = [model]
     for step in loc:
         if not isinstance(step, int):
-            holders = [
+            known = any(step in _fields(holder) for holder in holders)
+            inside = [
                 inner
                 for holder in holders
                 for inner in (
@@ -76,6 +77,7 @@ def _keys(loc: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
                     else [holder] * any(step in get_args(hint) for hint in _fields(holder).values())
                 )
             ]
+            holders = inside if inside or known else holders  # else the name of a union's member
     return {key for holder in holders for key in _fields(holder)}
 
 

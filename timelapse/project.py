@@ -38,11 +38,15 @@ from timelapse.grade import Framing, natural_size
 from timelapse.ingest import (
     ClockPoint,
     Clocks,
+    Inspection,
     Limits,
     NamePattern,
+    Policies,
+    Policy,
     Roll,
     TimeSource,
     Zone,
+    inspect,
     natural,
     read_table,
     scan,
@@ -74,6 +78,12 @@ _Correction = Annotated[
 ]
 
 
+_Bad = Annotated[
+    Annotated[Policy, Tag("policy")] | Annotated[Policies, Tag("kinds")],
+    Discriminator(lambda value: "kinds" if isinstance(value, dict | Policies) else "policy"),
+]
+
+
 class RollSection(Section):
     """Which stills, and what is known of the cameras' clocks."""
 
@@ -97,6 +107,17 @@ class RollSection(Section):
         str | None, Field(description="A table (CSV) of names and times, which beats all else.")
     ] = None
     exclude: tuple[str, ...] = ()
+    bad: Annotated[
+        _Bad | None,
+        Field(
+            description="What becomes of bad stills, `keep`, `drop` or `bridge`; or that by what "
+            "is wrong with them. Where it is stated, every still is looked at."
+        ),
+    ] = None
+    damaged: Annotated[
+        Literal["refuse", "accept"],
+        Field(description="JPEGs of which only a part can be decoded."),
+    ] = "refuse"
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -175,20 +196,46 @@ class Project(Section):
     overlays: tuple[_kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
 
     def scan(self, progress: Callable[[int, int], None] | None = None) -> Roll:
-        """Scans the roll of this project; raises RollError, or ProjectError where what is said of
-        the clocks cannot be meant for these stills."""
+        """Scans the roll of this project, and looks at its stills where `roll` says what becomes
+        of bad ones; raises RollError, or ProjectError where what is said of the clocks cannot be
+        meant for these stills."""
+        if self.looks:
+            return self.inspect(progress).roll
+        return self._scanned(progress)[0]
+
+    @property
+    def looks(self) -> bool:
+        """Whether the project asks for a look at every still."""
+        return self.roll.bad is not None or self.roll.damaged == "accept"
+
+    def inspect(self, progress: Callable[[int, int], None] | None = None) -> Inspection:
+        """Scans the roll of this project and looks at every still; raises as `scan` does."""
+        policies = self.roll.bad or Policies()
+        roll, where = self._scanned(progress)
+        return inspect(
+            roll,
+            policies if isinstance(policies, Policies) else Policies.all(policies),
+            damaged=self.roll.damaged == "accept",
+            remember=where,
+            progress=progress,
+        )
+
+    def _scanned(self, progress: Callable[[int, int], None] | None) -> tuple[Roll, Path]:
+        """The roll as it was taken, and where it is."""
         stills = Path(self.roll.stills).expanduser()
         where = self._base / stills
         if not where.exists() and has_magic(str(stills)):
             where = Path(escape(str(self._base))) / stills
         with self._placed("roll", "clock"):
-            return scan(
+            roll = scan(
                 where,
                 self.roll.clocks(self._base, self.mission.epoch),
                 exclude=self.roll.exclude,
                 limits=self.roll.limits,
+                damaged=self.roll.damaged == "accept",
                 progress=progress,
             )
+        return roll, where
 
     def job(self, roll: Roll | None = None) -> Job:
         """Plans the film of this project from its roll, which is scanned here where not given.

@@ -24,6 +24,8 @@ from timelapse.talk import Talk
 
 @main.command()
 @click.argument("roll")
+@click.option("--look", is_flag=True, help="Look at every still, for bad ones.")
+@click.option("--html", "page", metavar="PAGE", help="Write a page with plots; looks, too.")
 @set_option
 @json_option
 @strict_option
@@ -32,6 +34,8 @@ from timelapse.talk import Talk
 def scan(
     ctx: click.Context,
     roll: str,
+    look: bool,
+    page: str | None,
     settings: tuple[str, ...],
     as_json: bool,
     strict: bool,
@@ -39,13 +43,27 @@ def scan(
 ) -> None:
     """What was found in ROLL (a folder, glob, list or zip): order, interval, gaps, ledger."""
     talk = Talk(quiet)
-    found = scanned(load_project(roll, [*any_speed(roll), *settings_of(settings)]), talk)
+    if page:
+        from timelapse.scanpage import check_page
+
+        check_page(Path(page))
+    project = load_project(roll, [*any_speed(roll), *settings_of(settings)])
+    inspection = None
+    if look or page or project.looks:
+        with talk.progress("looking") as tick:
+            inspection = project.inspect(tick)
+    found = inspection.roll if inspection else scanned(project, talk)
     if as_json:
         print_json(found.as_json())
     else:
         from timelapse.tables import scan_table
 
-        print_text(scan_table(found))
+        print_text(scan_table(found, inspection))
+    if inspection and page:
+        from timelapse.scanpage import write_page
+
+        write_page(Path(page), roll, inspection)
+        talk.say(f"wrote {page}")
     talk.warn(found.warnings)
     finish(ctx, found.warnings, strict)
 

@@ -1,8 +1,11 @@
 """Ingest: files become a Roll.  The only readers of EXIF and of picture files."""
 
+from timelapse.ingest.bad import Flag, Kind, Policies, Policy, Thresholds
 from timelapse.ingest.clocks import ClockPoint, Clocks
 from timelapse.ingest.decode import decode, decode_bytes, decoding_memory
 from timelapse.ingest.find import Reader, natural
+from timelapse.ingest.inspection import Inspection, inspect
+from timelapse.ingest.look import Looks, glimpse, thumbnail
 from timelapse.ingest.names import NamePattern
 from timelapse.ingest.regular import chunks
 from timelapse.ingest.scan import scan
@@ -25,23 +28,33 @@ __all__ = [
     "ClockPoint",
     "Clocks",
     "File",
+    "Flag",
     "Frame",
     "Gap",
+    "Inspection",
+    "Kind",
     "LedgerEntry",
     "Limits",
+    "Looks",
     "NamePattern",
     "Pixels",
+    "Policies",
+    "Policy",
     "Reader",
     "Roll",
     "Status",
     "Still",
+    "Thresholds",
     "TimeSource",
     "Zone",
     "chunks",
     "decode",
     "decode_bytes",
     "decoding_memory",
+    "glimpse",
+    "inspect",
     "natural",
     "read_table",
     "scan",
+    "thumbnail",
 ]

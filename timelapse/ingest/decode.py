@@ -24,7 +24,7 @@ def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
     (width, height), if the still itself has; JPEGs come at the smallest scale in eighths that
     gives this and costs no more than a larger one, RAW at half its size where that gives it.  The
     array is new and the caller's.  Raises StillError where the file cannot be decoded without a
-    complaint of the decoder: a half-decoded picture is none.
+    complaint of the decoder: a half-decoded picture is none, unless the still is `damaged`.
     """
     return decode_bytes(reader.read(still.file), still, at_least, reader.limits)
 
@@ -46,7 +46,8 @@ def decode_bytes(
     with refusing(name, "cannot be decoded"):
         match still.kind:
             case "jpeg":
-                pixels = jpeg.pixels(data, name, size, limits, wanted, buffers)
+                strict = not still.damaged
+                pixels = jpeg.pixels(data, name, size, limits, wanted, buffers, strict=strict)
             case "png":
                 pixels = png.pixels(data, name, size, limits)
             case "webp":

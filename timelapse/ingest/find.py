@@ -100,7 +100,8 @@ def find(roll: str | os.PathLike[str], limits: Limits = Limits()) -> Finds:  # n
 def _from_folder(folder: str) -> Finds:
     with os.scandir(folder) as found:
         names = sorted(entry.name for entry in found)
-    return _from_paths((os.path.join(folder, name) for name in names), listed=False)  # noqa: PTH118
+    start = os.path.join(folder, "")  # noqa: PTH118
+    return _from_paths((start + name for name in names), listed=False)
 
 
 def _matches(pattern: str, finds: Finds) -> Iterator[str]:

@@ -50,8 +50,9 @@ class NotAPicture(StillError):  # noqa: N818 - a finding, and the one that scan 
     """The file's first bytes are none of the known picture formats."""
 
 
-def read_header(reader: Reader, file: File) -> Header:
-    """Reads the header of a picture and proves that the file goes on to its end.
+def read_header(reader: Reader, file: File, *, whole: bool = True) -> Header:
+    """Reads the header of a picture and proves that the file goes on to its end; of a JPEG, where
+    it need not be `whole`, the header alone.
 
     Raises NotAPicture, or StillError with the reason (empty, cut short, corrupt, too large), and
     nothing else, whatever the file holds.
@@ -67,7 +68,8 @@ def read_header(reader: Reader, file: File) -> Header:
         if kind is None:
             raise NotAPicture(name, f"not a picture ({_looks_like(head)})")
         stream.seek(0)
-        header = _READERS[kind](stream, file, reader.limits)
+        read = jpeg.header_of_part if kind == "jpeg" and not whole else _READERS[kind]
+        header = read(stream, file, reader.limits)
         if not all(isinstance(side, int) and side > 0 for side in header.size):
             raise StillError(name, f"corrupt header: a size of {header.size}")
     width, height = header.size

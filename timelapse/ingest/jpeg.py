@@ -41,9 +41,18 @@ class _Head(NamedTuple):
 
 def header(stream: BinaryIO, file: File, limits: Limits) -> Header:
     """The header, once the picture is known to go on to its end mark."""
+    return _header(stream, file, limits, whole=True)
+
+
+def header_of_part(stream: BinaryIO, file: File, limits: Limits) -> Header:
+    """The header of a picture that may be cut short."""
+    return _header(stream, file, limits, whole=False)
+
+
+def _header(stream: BinaryIO, file: File, limits: Limits, whole: bool) -> Header:
     name = str(file)
     head = _head(stream, limits, name)
-    if not _holds(stream, file, b"\xff\xd9", head.scan):
+    if whole and not _holds(stream, file, b"\xff\xd9", head.scan):
         raise StillError(name, CUT_SHORT)
     if head.several:
         stream.seek(head.scan)
@@ -135,8 +144,13 @@ def pixels(
     limits: Limits,
     at_least: tuple[int, int],
     buffers: Buffers | None = None,
+    *,
+    strict: bool = True,
 ) -> Pixels:
-    """sRGB at the scale of `scaled`; at full scale it has to have the size `size`."""
+    """sRGB at the scale of `scaled`; at full scale it has to have the size `size`.
+
+    Where libjpeg complains of the data, `strict` refuses it; else its complaint is not heard.
+    """
     import simplejpeg
 
     height, width, space, _ = simplejpeg.decode_jpeg_header(data)
@@ -149,7 +163,7 @@ def pixels(
     across, down = scaled(size, at_least)
     room = buffers.take("decoded", (down, across, 3)) if buffers else None
     rgb: Pixels = simplejpeg.decode_jpeg(
-        data, "RGB", min_height=down, min_width=across, buffer=room, strict=True
+        data, "RGB", min_height=down, min_width=across, buffer=room, strict=strict
     )
     return icc.to_srgb(rgb, head.profile)
 

@@ -29,7 +29,7 @@ def to_plain(value: Any) -> Any:
 def from_plain(kind: type[T]) -> Callable[[Any], T]:
     """What turns that which `to_plain` wrote back into a value of type `kind`.
 
-    It raises ValueError, TypeError or IndexError of anything else; equal instants become one
+    It raises ValueError, TypeError or LookupError of anything else; equal instants become one
     object.
     """
     instants: dict[str, CaptureTime] = {}
@@ -85,11 +85,17 @@ def _reader(kind: Any, instant: _Turn) -> _Turn:
     if issubclass(kind, Fraction):
         return lambda words: kind(*words)
     if issubclass(kind, Enum):
-        return lambda word: kind(word)
+        return {member.value: member for member in kind}.__getitem__
     hints = get_type_hints(kind)  # of a dataclass or a named tuple
     turns = [_reader(hint, instant) for hint in hints.values()]
+    to_turn = [(at, turn) for at, turn in enumerate(turns) if turn is not _same]
 
     def build(words: list[Any]) -> Any:
-        return kind(*[turn(word) for turn, word in zip(turns, words, strict=True)])
+        if len(words) != len(turns):
+            raise ValueError(f"{len(words)} fields for a {kind.__name__}")
+        values = list(words)
+        for at, turn in to_turn:
+            values[at] = turn(values[at])
+        return kind(*values)
 
     return build

@@ -6,16 +6,19 @@ not there; files that could not be used are always looked at again.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from timelapse.ingest.exif import Header
 from timelapse.ingest.plain import from_plain, to_plain
@@ -90,7 +93,7 @@ class RememberedRoll:
 
     def get(self) -> tuple[Roll, dict[str, str]] | None:
         """The roll, and the reasons for which files of it were refused, by path."""
-        with suppress(*_DAMAGE):
+        with suppress(*_DAMAGE), _without_collection():
             words = json.loads(self._path.read_bytes())
             if words["key"] == self._key:
                 return from_plain(Roll)(words["roll"]), dict(words["refused"])
@@ -100,6 +103,72 @@ class RememberedRoll:
         """Keeps a roll for the next scan."""
         if self._key and time.time_ns() - self._youngest > _YOUNG_NS:
             _write(self._path, {"key": self._key, "refused": refused, "roll": to_plain(roll)})
+
+
+class RememberedRows:
+    """Rows of numbers that were measured of the files of one roll, each of the NumPy type `kind`.
+
+    `basis` is all else that decides them, as values whose `repr` tells them apart.
+    """
+
+    def __init__(self, roll: str, kind: np.dtype[Any], basis: object) -> None:
+        self._path = _place(roll, ".looks.npy")
+        self._kind = np.dtype([("key", np.void, 16), ("row", kind)])
+        self._about = repr((_readers(), basis)).encode()
+        self._stamps = _Stamps()
+        self._known: dict[bytes, Any] = {}
+        self._now: dict[bytes, Any] = {}
+        self._fresh = False
+        with suppress(*_DAMAGE, EOFError):
+            kept = np.load(self._path, allow_pickle=False)
+            if kept.dtype == self._kind:
+                self._known = dict(zip(map(bytes, kept["key"]), kept["row"], strict=True))
+
+    def get(self, file: File) -> Any | None:
+        """The row of a file that has not changed since it was measured."""
+        with suppress(OSError):
+            key = self._key(file)
+            if (row := self._known.get(key)) is not None:
+                self._now[key] = row
+                return row
+        return None
+
+    def add(self, file: File, row: Any) -> None:
+        """Remembers what was measured just now."""
+        with suppress(OSError):
+            if time.time_ns() - self._stamps.of(file)[-1] > _YOUNG_NS:
+                self._now[self._key(file)] = row
+                self._fresh = True
+
+    def save(self) -> None:
+        """Keeps what is known for the next time."""
+        if not self._fresh and len(self._now) == len(self._known):
+            return
+        table = np.zeros(len(self._now), self._kind)
+        for at, (key, row) in enumerate(self._now.items()):
+            table[at] = np.void(key), row
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(self._path) as draft, draft.open("wb") as stream:
+                np.save(stream, table, allow_pickle=False)
+
+    def _key(self, file: File) -> bytes:
+        digest = hashlib.blake2b(self._about, digest_size=16)
+        digest.update(f"{file}\n{self._stamps.of(file)}".encode("utf-8", "surrogateescape"))
+        return digest.digest()
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for circles among objects that are made by the hundred thousand, and have none: it
+    would take as long as making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Stamps:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,13 +14,14 @@ from pathlib import Path
 from timelapse.errors import RollError, StillError
 from timelapse.ingest.clocks import Clocks
 from timelapse.ingest.crosscheck import cross_checked
+from timelapse.ingest.exif import Header
 from timelapse.ingest.find import Finds, Reader, find, natural
 from timelapse.ingest.findings import Scanned
 from timelapse.ingest.header import NotAPicture, read_header
 from timelapse.ingest.names import NamePattern, name_time
 from timelapse.ingest.regular import chunks, refusing
 from timelapse.ingest.remembered import Remembered, RememberedRoll
-from timelapse.ingest.still import File, LedgerEntry, Limits, Roll, Status, TimeSource
+from timelapse.ingest.still import CUT_SHORT, File, LedgerEntry, Limits, Roll, Status, TimeSource
 from timelapse.ingest.timing import Timed, choose_order, give_times, spread, without_idle_digits
 from timelapse.ingest.video import Footage, footage, is_video
 from timelapse.times import CaptureTime
@@ -32,6 +34,7 @@ def scan(
     exclude: Sequence[str] = (),
     limits: Limits | None = None,
     cached: bool = True,
+    damaged: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Roll:
     """Finds the stills of a roll (a folder, glob, list or zip) and when each was taken.
@@ -39,20 +42,22 @@ def scan(
     A file that cannot be used stands in the ledger with its reason and changes nothing else.
     `exclude` are patterns of file names to leave out; a file beyond `limits` is unreadable.
     `cached` headers are those of an earlier scan, of files that have not changed since.
+    With `damaged`, JPEGs that are cut short are used, too, as far as they go.
     Raises RollError where no still remains, and TimeError where times are to come from an interval
     or a table that is not stated, or what is stated of the clocks cannot be meant for the stills.
     """
     clocks, limits = clocks or Clocks(), limits or Limits()
     name, refused = os.fspath(roll), dict[str, str]()
     finds = find(roll, limits)
-    files, basis = tuple(finds.files), (finds.left_out, finds.absent, clocks, exclude, limits)
+    basis = (finds.left_out, finds.absent, clocks, exclude, limits, damaged)
+    files = tuple(finds.files)
     kept = RememberedRoll(name, files, basis) if cached else None
     with Reader(limits) as reader:
         if kept and (known := kept.get()) and _refused_again(reader, files, known[1]):
             made = known[0]
         else:
             headers = Remembered(name, limits) if cached else None
-            made = _make(name, finds, clocks, exclude, reader, headers, refused, progress)
+            made = _make(name, finds, clocks, exclude, reader, headers, refused, damaged, progress)
             if headers and kept:
                 headers.save()
                 kept.save(made, refused)
@@ -82,6 +87,7 @@ def _make(
     reader: Reader,
     remembered: Remembered | None,
     refused: dict[str, str],
+    damaged: bool,
     progress: Callable[[int, int], None] | None,
 ) -> Roll:
     """The roll of what was found; `refused` is told the reasons of files that were refused."""
@@ -116,6 +122,10 @@ def _make(
                     remembered.add(file, header)
             found.append(Timed(file, header, note=header.exif.note))
         except StillError as error:
+            if damaged and error.reason == CUT_SHORT and (header := _of_part(reader, file)):
+                note = "; ".join(filter(None, (header.exif.note, CUT_SHORT)))
+                found.append(Timed(file, header, note=note))
+                continue
             refused[str(file)] = error.reason
             if isinstance(error, NotAPicture) and not file.promises_picture:
                 entries.append(LedgerEntry(str(file), Status.EXCLUDED, error.reason))
@@ -154,6 +164,15 @@ def _video(roll: str, finds: Finds, limits: Limits) -> Footage | None:
         return footage(file, limits)
     except StillError as error:
         raise RollError(f"{file}: {error.reason}") from error
+
+
+def _of_part(reader: Reader, file: File) -> Header | None:
+    """The header of a JPEG that is cut short behind it; it is not remembered."""
+    with suppress(StillError):
+        header = read_header(reader, file, whole=False)
+        reader.check_unchanged(file)
+        return header
+    return None
 
 
 def _without_raw_twins(found: Sequence[Timed], entries: list[LedgerEntry]) -> list[Timed]:

@@ -134,7 +134,8 @@ class Still:
     """One input picture and when it was taken.
 
     `size` is (width, height) in pixels as it is to be seen, that is after `orientation` (the EXIF
-    number 1-8) has been applied; `bits` are per channel.
+    number 1-8) has been applied; `bits` are per channel.  Of a `damaged` one what can be decoded
+    is used, as `roll.damaged: accept` wants it.
     """
 
     file: File
@@ -144,6 +145,7 @@ class Still:
     bits: int
     kind: str
     camera: str
+    damaged: bool = False
 
     @property
     def name(self) -> str:
@@ -185,7 +187,9 @@ class Roll:
     """The stills of one scan in capture order, with the ledger.
 
     `order` is where the capture times came from; `dated` is False where they are only relative to
-    each other.  `warnings` are for people: what was assumed, and what is missing.
+    each other.  `warnings` are for people: what was assumed, and what is missing.  `bridged` are
+    indices of stills that were taken, so that there is no gap, and are not shown: their neighbours
+    stand in for them.
     """
 
     stills: tuple[Still, ...]
@@ -195,6 +199,7 @@ class Roll:
     warnings: tuple[str, ...] = ()
     stated_interval: Fraction | None = field(default=None, repr=False)
     limits: Limits = Limits()
+    bridged: tuple[int, ...] = ()
 
     @property
     def first(self) -> CaptureTime:
@@ -250,8 +255,10 @@ class Roll:
 
     @property
     def sizes(self) -> Mapping[tuple[int, int], int]:
-        """How many stills have each size, the commonest first."""
-        return dict(Counter(still.size for still in self.stills).most_common())
+        """How many stills have each size, the commonest first; bridged ones apart."""
+        hidden = set(self.bridged)
+        shown = [still for at, still in enumerate(self.stills) if at not in hidden]
+        return dict(Counter(still.size for still in shown or self.stills).most_common())
 
     @property
     def cameras(self) -> Mapping[str, int]:

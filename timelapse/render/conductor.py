@@ -99,7 +99,7 @@ class _Task:
         self._running: dict[Future[Made], Segment] = {}
         remembered = parts.lost()
         for at, still in enumerate(job.plan.roll.stills) if remembered else ():
-            if why := remembered.get(repr(identity(still))):
+            if at not in job.plan.lost and (why := remembered.get(repr(identity(still)))):
                 self.findings.lost[at] = why
         self.job = job.without(self.findings.lost)
         self.segments = segments(self.job)

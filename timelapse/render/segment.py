@@ -104,7 +104,7 @@ def identity(still: Still) -> tuple[Any, ...]:
     file = still.file
     archive = _archive(file.archive) if file.archive else None
     place = file.path if file.archive else os.path.abspath(file.path)  # noqa: PTH100 - keeps links
-    shown = still.size, still.orientation, still.kind, _decoder(still.kind)
+    shown = still.size, still.orientation, still.kind, still.damaged, _decoder(still.kind)
     return (archive, place, file.frame, file.size, file.mtime_ns, *shown)
 
 

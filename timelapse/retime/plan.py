@@ -106,11 +106,13 @@ def make_plan(
     blend: Blend | None = None,
     lost: frozenset[int] = frozenset(),
 ) -> Plan:
-    """Plans every frame of a clip at once; `lost` are stills to do without.
+    """Plans every frame of a clip at once; `lost` are stills to do without, as the roll's bridged
+    ones are.
 
     Raises PlanError where nothing is left to show, or the clip lies outside the roll.
     """
     blend = blend or Linear()
+    lost = lost | frozenset(roll.bridged)
     if timeline.frames > _FRAMES_AT_MOST:
         raise PlanError(
             f"the clip would have {timeline.frames} frames, more than {_FRAMES_AT_MOST}; "
