@@ -24,7 +24,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["TIMELAPSE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real stills, where it is at hand."""
     if not SHARED.is_dir():

@@ -16,7 +16,7 @@ PACKAGE = Path(timelapse.__file__).parent
 #: From the ground up; a module may import what stands lower, and a stage no later stage.
 STOREYS = [
     ["errors"],
-    ["storage", "machine"],
+    ["storage", "machine", "srgb"],
     ["notation"],
     ["times"],
     ["written"],

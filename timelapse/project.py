@@ -87,7 +87,7 @@ _Bad = Annotated[
 class RollSection(Section):
     """Which stills, and what is known of the cameras' clocks."""
 
-    stills: Annotated[str, Field(description="A folder, glob, list (.txt) or zip of stills.")]
+    stills: Annotated[str, Field(description="A folder, glob, list (.txt), zip or video.")]
     clock: Annotated[
         Annotated[Seconds, Tag("length")] | Annotated[dict[str, _Correction], Tag("keys")],
         Discriminator(lambda value: "keys" if isinstance(value, dict) else "length"),

@@ -24,14 +24,15 @@ from timelapse.ingest import (
     LedgerEntry,
     Pixels,
     Reader,
-    Roll,
     Status,
     glimpse,
     thumbnail,
 )
+from timelapse.render import check_target
 from timelapse.storage import written_whole
 from timelapse.tables import is_logarithmic, scan_facts
 
+PAGE_ENDINGS = (".html", ".htm")
 #: At most so much of each: points of a curve, marks on it, pictures and their longer side in
 #: pixels, rows of the ledger.
 _POINTS, _MARKS, _PICTURES, _SIDE, _ROWS = 2000, 300, 48, 160, 1000
@@ -70,23 +71,10 @@ td, th { text-align: left; padding: .2em .8em .2em 0; border-bottom: 1px solid v
 """
 
 
-def check_page(path: Path, roll: Roll | None = None) -> None:
-    """Refuses a page that could not be written, or is a file of the roll; raises RenderError."""
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise RenderError(f"{path}: its name has to end in .html or .htm")
-    if not path.parent.is_dir():
-        raise RenderError(f"{path.parent}: there is no such folder; make it first")
-    if roll is not None and path.exists():
-        ours = {still.file.archive or still.file.path for still in roll.stills}
-        ours |= {entry.path for entry in roll.ledger if entry.status is not Status.EXCLUDED}
-        if any(Path(mine).resolve() == path.resolve() for mine in ours):
-            raise RenderError(f"{path}: is a file of the roll; name another page")
-
-
 def write_page(path: Path, name: str, inspection: Inspection) -> None:
     """Writes the page of the roll `name`; raises RenderError where it cannot be written, and never
     over a file of the roll."""
-    check_page(path, inspection.taken)
+    check_target(path, PAGE_ENDINGS, inspection.taken)
     with Reader(inspection.taken.limits) as reader:
         text = scan_page(name, inspection, reader)
     try:

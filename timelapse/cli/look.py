@@ -41,12 +41,13 @@ def scan(
     strict: bool,
     quiet: bool,
 ) -> None:
-    """What was found in ROLL (a folder, glob, list or zip): order, interval, gaps, ledger."""
+    """What was found in ROLL (a folder, glob, list, zip, video): order, interval, gaps, ledger."""
     talk = Talk(quiet)
     if page:
-        from timelapse.scanpage import check_page
+        from timelapse.render import check_target
+        from timelapse.scanpage import PAGE_ENDINGS
 
-        check_page(Path(page))
+        check_target(Path(page), PAGE_ENDINGS)
     project = load_project(roll, [*any_speed(roll), *settings_of(settings)])
     inspection = None
     if look or page or project.looks:

@@ -1,6 +1,6 @@
 """Display light to linear light and back, by tables.
 
-sRGB transfer functions (IEC 61966-2-1, 5.2).  Linear values are uint16, 65535 = white; 65,536
+Linear values are uint16, 65535 = white; 65,536
 levels keep every 8-bit display value apart (the darkest step is 20 levels), so that
 `to_display(to_linear(x)) == x` for all 8-bit x.
 """
@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from timelapse.srgb import linear_of, shown_of
+
 Linear = NDArray[np.uint16]
 Display = NDArray[np.uint8]
 
@@ -20,18 +22,14 @@ Display = NDArray[np.uint8]
 @cache
 def _linear_of(levels: int) -> Linear:
     """Linear value (uint16) of each of `levels` display values."""
-    shown = np.arange(levels) / (levels - 1)
-    light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
-    table: Linear = np.rint(light * 65535).astype(np.uint16)
+    table: Linear = np.rint(linear_of(np.arange(levels) / (levels - 1)) * 65535).astype(np.uint16)
     return table
 
 
 @cache
 def _display_of() -> Display:
     """Display value (uint8) of each linear value."""
-    light = np.arange(65536) / 65535
-    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    table: Display = np.rint(shown * 255).astype(np.uint8)
+    table: Display = np.rint(shown_of(np.arange(65536) / 65535) * 255).astype(np.uint8)
     return table
 
 

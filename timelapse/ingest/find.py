@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
 from timelapse.errors import RollError, StillError
@@ -210,12 +209,7 @@ class Reader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def open(self, file: File) -> BinaryIO:

@@ -18,6 +18,7 @@ from timelapse.ingest import icc
 from timelapse.ingest.boxes import boxes
 from timelapse.ingest.exif import Header, exif_of
 from timelapse.ingest.still import File, Limits, Pixels, same_size
+from timelapse.srgb import linear_of
 
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2")
 AVIF = (b"avif", b"avis")
@@ -73,13 +74,11 @@ def _profile(picture: Any) -> bytes | None:
         [colours[f"color_primary_{one}_x"], colours[f"color_primary_{one}_y"], 1.0]
         for one in ("red", "green", "blue", "white")
     )
-    steps = np.linspace(0, 1, 4096)
-    curve = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
     made: bytes = imagecodecs.cms_profile(
         "rgb",
         whitepoint=white,
         primaries=red + green + blue,
-        transferfunction=curve.astype(np.float32),
+        transferfunction=linear_of(np.linspace(0, 1, 4096)).astype(np.float32),
     )
     return made
 

@@ -27,6 +27,7 @@ from timelapse.ingest.remembered import RememberedRows
 from timelapse.ingest.still import File, Pixels, Roll, Still
 from timelapse.ingest.timing import Timed
 from timelapse.machine import cores, single_threaded_opencv
+from timelapse.srgb import linear_of
 
 #: Pixels of the longer side of what is measured: sharpness means something at one size alone.
 SIDE = 320
@@ -219,10 +220,8 @@ def _distance(one: Pixels, other: Pixels) -> Pixels:
 
 @cache
 def _linear() -> NDArray[np.float32]:
-    """Linear light of each of 256 display values (IEC 61966-2-1, 5.2)."""
-    shown = np.arange(256) / 255
-    light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
+    """Linear light of each of 256 display values."""
+    return linear_of(np.arange(256) / 255).astype(np.float32)
 
 
 @cache

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from timelapse.errors import StillError
 
-#: What reading a file or a zip member may raise.
+#: What reading a file or a zip member may raise; NotImplementedError is what zipfile has for a
+#: packing that it does not know.
 READ_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 # Windows knows some of these alone, and the others not.
 _FLAGS = os.O_RDONLY | sum(

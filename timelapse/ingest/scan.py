@@ -37,7 +37,7 @@ def scan(
     damaged: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Roll:
-    """Finds the stills of a roll (a folder, glob, list or zip) and when each was taken.
+    """Finds the stills of a roll (a folder, glob, list, zip or video) and when each was taken.
 
     A file that cannot be used stands in the ledger with its reason and changes nothing else.
     `exclude` are patterns of file names to leave out; a file beyond `limits` is unreadable.
@@ -177,20 +177,16 @@ def _of_part(reader: Reader, file: File) -> Header | None:
 
 def _without_raw_twins(found: Sequence[Timed], entries: list[LedgerEntry]) -> list[Timed]:
     """Leaves out the RAW of a still that a camera wrote in two forms."""
-    others = {_stem(f.file): f.file.name for f in found if f.header.kind != "raw"}
+    others = {f.file.stem: f.file.name for f in found if f.header.kind != "raw"}
     kept = []
     for f in found:
-        twin = others.get(_stem(f.file)) if f.header.kind == "raw" else None
+        twin = others.get(f.file.stem) if f.header.kind == "raw" else None
         if twin is None:
             kept.append(f)
         else:
             why = f"the RAW of {twin}, which is used; exclude that one to use the RAW"
             entries.append(LedgerEntry(str(f.file), Status.DUPLICATE, why))
     return kept
-
-
-def _stem(file: File) -> str:
-    return os.path.splitext(str(file))[0].casefold()  # noqa: PTH122 - of a member of a zip, too
 
 
 def _without_copies(

@@ -120,6 +120,11 @@ class File:
         return name if self.frame is None else f"{name}#{self.frame.number}"
 
     @property
+    def stem(self) -> str:
+        """What is the same of the forms in which a camera wrote one still: all but the ending."""
+        return os.path.splitext(str(self))[0].casefold()  # noqa: PTH122 - of a zip's member, too
+
+    @property
     def promises_picture(self) -> bool:
         """Whether the name says that this is a picture of a kind that can be read."""
         return self.path.lower().endswith(PICTURE_ENDINGS)

@@ -35,6 +35,7 @@ from timelapse.ingest.exif import (
 )
 from timelapse.ingest.ifd import check_directories
 from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, same_size
+from timelapse.srgb import shown_of
 
 # TIFF 6.0 and its technical notes, by the numbers that the tags hold
 _NEW_SUBFILE, _OLD_SUBFILE, _SUB_IFDS, _PROFILE, _DNG_VERSION = 254, 255, 330, 34675, 50706
@@ -225,9 +226,8 @@ def _of_float(samples: Pixels, display: bool, name: str) -> Pixels:
         share = f"{outside} of {samples.size} lie outside"
         raise StillError(name, f"float samples that are no light from 0 to 1: {share}")
     values = np.nan_to_num(samples.astype(np.float32), copy=False).clip(0, 1)
-    if not display:  # IEC 61966-2-1, 5.2
-        curve = 1.055 * values ** (1 / 2.4) - 0.055
-        values = np.where(values <= 0.0031308, values * 12.92, curve)
+    if not display:
+        values = shown_of(values)
     levels: Pixels = np.rint(values * 65535).astype(np.uint16)
     return levels
 

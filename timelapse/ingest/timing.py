@@ -186,13 +186,10 @@ def _by_interval(found: Sequence[Timed], absent: Sequence[File], clocks: Clocks)
     if interval is None or interval <= 0:
         raise TimeError("stills without times need roll.interval, above zero")
 
-    def stem(file: File) -> str:
-        return str(PurePath(str(file)).with_suffix("")).casefold()
-
     # The RAW twin of a still stands for the same press of the shutter.
-    taken = {stem(f.file) for f in found}
+    taken = {f.file.stem for f in found}
     files = [f.file for f in found]
-    others = [file for file in absent if stem(file) not in taken]
+    others = [file for file in absent if file.stem not in taken]
     slots = counted(files, others)
     if slots is None:
         ordered = in_counter_order([*files, *others])

@@ -63,7 +63,7 @@ def lane_memory(segment: Segment, share: Share) -> int:
     decoding = share.decoders * max(
         decoding_memory(still, segment.framing.scaled(still.size)) for still in kinds.values()
     )
-    frame = pixels * (6 + 3 + 3 + 3 + 3) + (pixels * 12 if segment.taps.widest > 2 else 0)
+    frame = pixels * 8  # clean, labelled, and as planes; all else is done in bands
     return stills + decoding + frame + segment.format.memory(segment.framing.size, share.threads)
 
 

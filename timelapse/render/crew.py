@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event
-from types import TracebackType
 from typing import Protocol, Self
 
 from timelapse.machine import single_threaded_opencv
@@ -47,12 +46,7 @@ class Crew(Protocol):
         ...
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Lanes:
@@ -102,12 +96,7 @@ class Lanes:
         self._open.enter_context(single_threaded_opencv())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
         while not self._idle.empty():

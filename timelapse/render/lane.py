@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from threading import local
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -164,12 +163,7 @@ class Lane:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._supply.close()
 
     def frames(self, segment: Segment) -> Generator[Display]:

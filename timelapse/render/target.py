@@ -29,12 +29,23 @@ def check_target(
     for file in (out, report_path(out)):
         if file.is_dir():
             raise RenderError(f"{file}: is a folder; name another output")
-    if any(out.exists() and path.exists() and out.samefile(path) for path in inputs):
+    if not out.exists():
+        return
+    there = out.stat()
+    if any(_is(path, there) for path in inputs):
         raise RenderError(f"{out}: is a file that the film is made of; name another output")
     if roll is not None:
         # A film that stands among its stills may be replaced; a picture there may be one of them.
         picture = out.suffix.lower() in PICTURE_ENDINGS
         taken = [e.path for e in roll.ledger if picture or e.status is not Status.EXCLUDED]
         taken += {still.file.archive or still.file.path for still in roll.stills}
-        if out.exists() and any(Path(path).resolve() == out.resolve() for path in taken):
+        if any(_is(path, there) for path in taken):
             raise RenderError(f"{out}: is a file of the roll; name another output")
+
+
+def _is(path: str | Path, there: os.stat_result) -> bool:
+    """Whether a path leads to that file, by whatever links."""
+    try:
+        return os.path.samestat(os.stat(path), there)  # noqa: PTH116 - asked of every still
+    except (OSError, ValueError):  # ValueError: a zero byte in a name
+        return False

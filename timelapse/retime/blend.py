@@ -22,6 +22,11 @@ from timelapse.times import Seconds
 #: borders between stills stay exact where two of them are equally near.
 TICKS = 10**9
 Ticks = NDArray[np.int64]
+#: By how many half ticks the rounding of two knots and of an instant may move the latter from
+#: a border on which it stands: such an instant shows the later still, by the rule of the design.
+_ROUNDED = 2
+#: How far a bell reaches, in standard deviations.
+_DEVIATIONS = 3.0
 
 
 class Rows(NamedTuple):
@@ -249,32 +254,33 @@ class Lighten(_Over):
 
 
 @dataclass(frozen=True)
-class Darken(_Over):
+class _Around(_Over):
+    """All stills taken in `over` around a frame's instant, none before another."""
+
+    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
+        frames, seen = self._seen(knots, opens, 0.5)
+        return Rows(frames, seen, 1 / np.bincount(frames)[frames])
+
+
+@dataclass(frozen=True)
+class Darken(_Around):
     """Each frame shows the darkest of the stills taken in `over` around it: lights that pass
     vanish."""
 
     blend: Literal["darken"] = "darken"
     mixing: ClassVar[Mixing] = "darkest"
 
-    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
-        return _evenly(*self._seen(knots, opens, 0.5))
-
 
 @dataclass(frozen=True)
-class Median(_Over):
+class Median(_Around):
     """Each frame shows the median of the stills taken in `over` around it: people and satellites
     vanish."""
 
     blend: Literal["median"] = "median"
     mixing: ClassVar[Mixing] = "median"
 
-    def rows(self, knots: Ticks, opens: Ticks, closes: Ticks) -> Rows:
-        return _evenly(*self._seen(knots, opens, 0.5))
-
 
 Blend = Nearest | Linear | Box | Gaussian | Cubic | Lighten | Darken | Median
-
-_DEVIATIONS = 3.0
 
 
 def _runs(first: Ticks, last: Ticks) -> tuple[Ticks, Ticks]:
@@ -288,15 +294,6 @@ def _runs(first: Ticks, last: Ticks) -> tuple[Ticks, Ticks]:
 def _standing(borders: Ticks, opens: Ticks, closes: Ticks) -> tuple[Ticks, Ticks]:
     """Frames and the knots that stand in their windows [opens, closes), all in half ticks."""
     return _runs(np.searchsorted(borders, opens, "right"), np.searchsorted(borders, closes, "left"))
-
-
-def _evenly(frames: Ticks, knots: Ticks) -> Rows:
-    return Rows(frames, knots, 1 / np.bincount(frames)[frames])
-
-
-#: By how many half ticks the rounding of two knots and of an instant may move the latter from
-#: a border on which it stands: such an instant shows the later still, by the rule of the design.
-_ROUNDED = 2
 
 
 def _borders(knots: Ticks) -> Ticks:

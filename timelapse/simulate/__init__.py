@@ -7,7 +7,8 @@ rocket is in it, how much it flickers, which pixels are hot, and what is wrong w
 * `rocket`    the ascent of Soyuz-FG, its plume, and what it drops
 * `sky`, `ground`  stars, airglow and limb; cities, roads and clouds
 * `camera`    optics, noise, JPEG, EXIF
-* `roll`      capture times, faults, files and truth
+* `taking`    the stills themselves, drawn and written in several processes
+* `roll`      capture times, faults and truth
 """
 
 from timelapse.simulate.roll import simulate

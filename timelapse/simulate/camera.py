@@ -19,6 +19,7 @@ from timelapse.simulate.geometry import F32, F64, FOCAL_LENGTH_MM, View, turned,
 from timelapse.simulate.ground import Ground
 from timelapse.simulate.rocket import REFERENCE_RANGE, Points, Rocket
 from timelapse.simulate.sky import Sky
+from timelapse.srgb import shown_of
 
 JPEG_QUALITY = 92
 HOT_SHARE = 0.0012  # of the pixels
@@ -42,10 +43,8 @@ def rng_for(seed: int, *key: int) -> np.random.Generator:
 
 
 def _display_table() -> F32:
-    """Return sRGB codes for 65,536 levels of linear light, uint8 (IEC 61966-2-1)."""
-    x = np.arange(65536) / 65535
-    y = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.round(255 * y).astype(np.uint8)
+    """Return sRGB codes for 65,536 levels of linear light, uint8."""
+    return np.round(255 * shown_of(np.arange(65536) / 65535)).astype(np.uint8)
 
 
 def _normal_table() -> F32:

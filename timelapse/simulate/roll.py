@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from timelapse.errors import PlanError, RollError, TimeError
-from timelapse.machine import cores, single_threaded_opencv
 from timelapse.simulate import rocket
-from timelapse.simulate.camera import Camera, HotPixels, exif_block, rng_for
+from timelapse.simulate.camera import HotPixels, rng_for
 from timelapse.simulate.geometry import FOCAL_LENGTH_MM, MOONSET, STATION_HEIGHT, view
+from timelapse.simulate.taking import CLOCK_ERROR, EPOCH, Shot, take, utc_of
 from timelapse.times import CaptureTime, MissionTime, write_number
 
 VERSION = 1
-EPOCH = datetime(2018, 11, 16, 18, 14, 8, tzinfo=UTC)
-CLOCK_ERROR = Fraction(13)  # s that the camera's clock is fast
 FIRST_NUMBER = 9990  # so that a roll of more than ten stills goes from four digits to five
 EARLIEST, LATEST = Fraction(-120), Fraction(1200)  # what the scene was built for
 SHORTEST = Fraction(1, 20)  # s between stills
 SMALLEST = (64, 36)
 _TRUTH = "truth.json"
 _MADE_BY = "timelapse.simulate"
-_RESAVED = datetime(2018, 12, 6, 15, 20, 0)
 _JITTER = 3  # hundredths of a second, at most
 _FLICKER = 0.012
 _KEEP_CLEAR = 2  # s between a fault and a milestone
@@ -46,18 +40,6 @@ _EVENTS = (
     ("Core stage starts burning in the atmosphere", Fraction(520)),
     ("Progress spacecraft separates from the rocket", Fraction("528.5")),
 )
-
-
-@dataclass(frozen=True)
-class _Shot:
-    """One still to be taken: which, when on the mission clock, how bright, with what EXIF."""
-
-    index: int
-    mission: Fraction
-    gain: float
-    path: Path
-    share: float = 1.0  # of the file's bytes that get written
-    copy: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def simulate(
         folder.mkdir(parents=True, exist_ok=True)
         # Written first, so that a roll that was interrupted is known as ours, and replaced.
         _write_truth(folder, {**truth, "complete": False})
-        for done, _ in enumerate(_take(size, seed, shots, workers), 1):
+        for done, _ in enumerate(take(size, seed, shots, workers), 1):
             if progress is not None:
                 progress(done, len(shots))
         _write_truth(folder, truth)
@@ -217,7 +199,7 @@ def _name(index: int) -> str:
     return f"ISS057-E-{FIRST_NUMBER + index}.JPG"
 
 
-def _plan(folder: Path, times: list[Fraction], seed: int, faults: _Faults) -> list[_Shot]:
+def _plan(folder: Path, times: list[Fraction], seed: int, faults: _Faults) -> list[Shot]:
     gains = 1 + _FLICKER * rng_for(seed, 4, 1).standard_normal(len(times))
     shots = []
     for k, mission in enumerate(times):
@@ -227,12 +209,8 @@ def _plan(folder: Path, times: list[Fraction], seed: int, faults: _Faults) -> li
         share = 0.6 if k == faults.truncated else 1.0
         # Rounded as in the truth, so that the truth is exact.
         gain = round(float(np.clip(gains[k], 0.95, 1.05)), 5)
-        shots.append(_Shot(k, mission, gain, folder / _name(k), share, copy))
+        shots.append(Shot(k, mission, gain, folder / _name(k), share, copy))
     return shots
-
-
-def _utc(mission: Fraction) -> datetime:
-    return EPOCH + timedelta(microseconds=int(mission * 1_000_000))
 
 
 def _iso(moment: datetime) -> str:
@@ -246,7 +224,7 @@ def _pixel(where: tuple[float, float] | None) -> list[float] | None:
 def _truth(
     size: tuple[int, int],
     seed: int,
-    shots: list[_Shot],
+    shots: list[Shot],
     times: list[Fraction],
     faults: _Faults,
 ) -> dict[str, object]:
@@ -276,7 +254,7 @@ def _truth(
         "stills": [
             {
                 "file": shot.path.name,
-                "captured": _iso(_utc(shot.mission)),
+                "captured": _iso(utc_of(shot.mission)),
                 "mission_s": float(shot.mission),
                 "gain": shot.gain,
                 "rocket": seen(shot.mission),
@@ -355,53 +333,3 @@ def _listed(path: Path) -> set[str]:
         return set()
     # Nothing that a truth says can make us remove a file that we would not have written.
     return {name for name in names if isinstance(name, str) and _OUR_NAME.fullmatch(name)}
-
-
-def _take(
-    size: tuple[int, int], seed: int, shots: list[_Shot], workers: int | None
-) -> Iterator[None]:
-    """Write all stills, in this process or in several; yield once for each."""
-    count = workers if workers is not None else cores()
-    if workers is None:
-        # A process costs some seconds to start: not worth it for a few stills.
-        count = max(min(count, len(shots) // 40), 1)
-    if count == 1:
-        with single_threaded_opencv():
-            camera = Camera(size, seed)
-            for shot in shots:
-                _write(camera, shot)
-                yield
-        return
-    # spawn: the same on every system, and safe where the caller has threads.
-    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (size, seed)) as pool:
-        try:
-            for _ in pool.map(_work, shots, chunksize=min(8, -(-len(shots) // count))):
-                yield
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_camera: Camera | None = None
-
-
-def _start_worker(size: tuple[int, int], seed: int) -> None:
-    global _camera
-    cv2.setNumThreads(1)
-    _camera = Camera(size, seed)
-
-
-def _work(shot: _Shot) -> None:
-    assert _camera is not None
-    _write(_camera, shot)
-
-
-def _write(camera: Camera, shot: _Shot) -> None:
-    by_camera = _utc(shot.mission + CLOCK_ERROR)
-    # Somebody on the ground saved some ten files a minute, weeks later.
-    resaved = _RESAVED + timedelta(seconds=6 * shot.index)
-    data = camera.still(float(shot.mission), shot.index, shot.gain, exif_block(by_camera, resaved))
-    data = data[: round(len(data) * shot.share)]
-    shot.path.write_bytes(data)
-    if shot.copy is not None:
-        shot.copy.write_bytes(data)
