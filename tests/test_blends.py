@@ -205,6 +205,7 @@ def test_mixing_is_its_definition_and_leaves_stills_alone(
         "lightest": lambda s: (s * used.astype(float)[:, None, None, None]).max(0),
         "darkest": lambda s: s.min(0),
         "median": lambda s: np.median(s, axis=0),
+        "flow": lambda s: np.tensordot(used.astype(float), s, 1),
     }[how](np.array(stills, np.float64))
     made = mix(stills, used, Buffers(), how)
     assert made.dtype == np.uint16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -38,9 +38,9 @@ from timelapse.overlay import (
 from timelapse.overlay.glyphs import FONTS, coverage, font_file, name_of
 from timelapse.overlay.template import Moment, Template, write_speed
 from timelapse.overlay.text import measure, paint
-from timelapse.retime import Schedule, SpeedKey, Timeline, constant, eased
-from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
-from timelapse.written import Context, Instant
+from timelapse.retime import SpeedKey, Timeline, constant, eased
+from timelapse.times import CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
+from timelapse.written import Instant
 
 #: What needs real shaping can be tested only where Pillow finds FriBidi; without it such text is
 #: refused by name, which has a test of its own.
@@ -51,49 +51,19 @@ HUGE = (10**6, 10**6)
 SIZES = [(960, 540), (1920, 1080), (1080, 1920), (1080, 1080)]
 
 
-@dataclass(frozen=True)
-class FakeTimeline:
-    """A clip at one constant speed, from T-3.5 s on."""
-
-    rate: Rate = Rate(25)
-    frames: int = 2250
-    speed: Fraction = Fraction(153, 10)
-    start: Fraction = Fraction(-7, 2)
-    epoch: CaptureTime = CaptureTime.of_civil(2018, 11, 16, 18, 14, Fraction(8))
-
-    @property
-    def context(self) -> Context:
-        return Context(self.rate, self.frames / Fraction(self.rate))
-
-    @property
-    def schedule(self) -> Schedule:
-        length = self.frames / Fraction(self.rate) * self.speed
-        return constant(self.speed, MissionTime(self.start), MissionTime(self.start + length))
-
-    def mission_of(self, time: AnyTime) -> MissionTime:
-        if isinstance(time, VideoTime):
-            return MissionTime(self.start + time.seconds * self.speed)
-        return time.since(self.epoch) if isinstance(time, CaptureTime) else time
-
-    def capture_of(self, time: AnyTime) -> CaptureTime:
-        return time if isinstance(time, CaptureTime) else self.mission_of(time).after(self.epoch)
-
-    def video_of(self, time: AnyTime) -> VideoTime:
-        if isinstance(time, VideoTime):
-            return time
-        return VideoTime((self.mission_of(time).seconds - self.start) / self.speed)
-
-    def frame_of(self, time: AnyTime) -> int:
-        return self.rate.frame_at(self.video_of(time))
-
-    def mission_at(self, frame: int) -> MissionTime:
-        return self.mission_of(self.rate.time_of(frame))
-
-    def speed_at(self, frame: int) -> Fraction:
-        return self.speed
+def line_of(
+    rate: Rate | None = None,
+    frames: int = 2250,
+    speed: Fraction = Fraction(153, 10),
+    start: Fraction = Fraction(-7, 2),
+) -> Timeline:
+    """A clip at one constant speed."""
+    rate, begins = rate or Rate(25), MissionTime(start)
+    schedule = constant(speed, begins, begins + frames / Fraction(rate) * speed)
+    return Timeline(schedule, rate, CaptureTime.of_civil(2018, 11, 16, 18, 14, Fraction(8)))
 
 
-LINE: Any = FakeTimeline()
+LINE: Any = line_of()
 
 
 def milestone(at: str, label: str = "separation", **more: Any) -> Milestone:
@@ -379,7 +349,7 @@ def test_the_flagship_labels_stand_where_they_should() -> None:
     st.integers(0, 60),
 )
 def test_a_label_is_shown_on_exactly_its_frames(ticks: int, rate: Rate, hold: int) -> None:
-    line: Any = FakeTimeline(rate=rate, frames=250)
+    line: Any = line_of(rate=rate, frames=250)
     at, length = Fraction(ticks, 100), Seconds(hold, 10)
     instant = Instant.read(f"T{'+' if at >= 0 else '-'}{abs(at)} s")
     mark = Milestone(instant, "x", hold=length, fade=Seconds(length / 4))
@@ -622,7 +592,7 @@ def test_a_wrong_frame_is_refused() -> None:
 
 
 def test_the_clock_never_moves() -> None:
-    line: Any = FakeTimeline(start=Fraction(-40000), speed=Fraction(997, 10))
+    line: Any = line_of(start=Fraction(-40000), speed=Fraction(997, 10))
     for place in (Place.TOP_LEFT, Place.TOP_RIGHT, Place.TOP):
         clock = Clock(show=("met", "utc", "speed", "video"), place=place)
         compositor = Compositor(cues([], [clock], line), (480, 270))
@@ -687,7 +657,7 @@ def test_a_clock_in_the_middle_is_centred_and_its_digits_stand(place: Place) -> 
         return int(lit[0]), int(lit[-1])
 
     for steady in (Fraction(153, 10), Fraction(8), Fraction(1, 50), Fraction(2000)):
-        first, last = columns(FakeTimeline(speed=steady), 10)
+        first, last = columns(line_of(speed=steady), 10)
         assert abs(first + last - 959) <= 12  # a letter is 32 wide; its own bearings differ
     rising = ramped("8", "16")
     ends = {columns(rising, n)[1] for n in range(0, rising.frames, 10)}

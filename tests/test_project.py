@@ -96,7 +96,7 @@ def test_mistakes_have_a_place_and_a_remedy(tmp_path: Path, extra: str, told: li
 @pytest.mark.parametrize(
     ("schedule", "told"),
     [
-        ("{}", "give one of speed, duration, speeds and anchors (none is given)"),
+        ("{}", "give one of speed, duration, speeds, curve and anchors (none is given)"),
         ("{speed: 2, duration: 9 s}", "(speed and duration are given)"),
         ("{speed: 0}", "a speed of 0x: it has to be above zero"),
         ("{speeds: [{at: T+1 s}]}", "needs speed"),

@@ -32,6 +32,7 @@ from timelapse.retime import (
     make_plan,
     mix,
 )
+from timelapse.retime.gaps import wide
 from timelapse.times import CaptureTime, MissionTime, Rate, Speed, VideoTime
 
 EPOCH = CaptureTime.read("2018-11-16T18:14:08Z")
@@ -99,7 +100,7 @@ def test_schedules_rise(schedule: Schedule) -> None:
 def test_many_at_once_are_the_same(schedule: Schedule) -> None:
     video = [schedule.length * n / 37 for n in range(-3, 41)]
     exact = [schedule.mission_of(VideoTime(at)) - schedule.start for at in video]
-    found = schedule.missions(np.array([float(at) for at in video]))
+    found = schedule.routes(np.array([float(at) for at in video]))
     np.testing.assert_allclose(found, [float(at) for at in exact], atol=1e-9)
 
 
@@ -193,6 +194,7 @@ MODES = [
     kind(gaps=gaps, shutter=Angle(angle))
     for kind in get_args(Blend)
     for gaps in get_args(Gaps)
+    if gaps != "error"
     for angle in (1, 180, 360, 700)
 ]
 blends = st.sampled_from(MODES)
@@ -211,13 +213,15 @@ def test_weights_sum_to_one_and_are_never_negative(
     plan = plan_of(roll_at(times), speed, rate, blend)
     taps = plan.taps
     assert len(taps.starts) == plan.frames + 1
-    assert (np.diff(taps.starts) >= 1).all()
+    shown = np.diff(taps.starts) >= 1
+    assert shown.all() or (blend.gaps == "black" and len(wide(plan.roll)))
+    firsts = taps.starts[:-1][shown]
     assert (taps.weights >= 0).all() or blend.blend == "cubic"
     if isinstance(blend, Lighten):  # gains: one still of each frame is full
-        fullest = np.maximum.reduceat(taps.weights, taps.starts[:-1])
+        fullest = np.maximum.reduceat(taps.weights, firsts)
         assert ((fullest == 1) & (taps.weights.max() <= 1)).all()
     else:
-        sums = np.add.reduceat(taps.weights.astype(float), taps.starts[:-1])
+        sums = np.add.reduceat(taps.weights.astype(float), firsts)
         np.testing.assert_allclose(sums, 1, atol=1e-6)
     for frame in range(plan.frames):
         stills, _ = taps.row(frame)

@@ -55,7 +55,8 @@ from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.pacing import PACES, ScheduleSection
 from timelapse.render import Job
-from timelapse.retime import Blend, Linear, Timeline, make_plan
+from timelapse.retime import Blend, Linear, Timeline, make_plan, treated
+from timelapse.retime import cuts as cuts_of
 from timelapse.section import Section
 from timelapse.times import CaptureTime, Seconds
 from timelapse.written import Context, Instant
@@ -177,6 +178,9 @@ def _kinds(union: Any, key: str, default: str = "") -> Any:
     return Annotated[Union[tuple(tagged)], Discriminator(kind)]  # noqa: UP007 - made at run time
 
 
+_Blend: Any = _kinds(Blend, "blend", "linear")
+
+
 class Project(Section):
     """A project file, checked; made by `load`."""
 
@@ -189,7 +193,11 @@ class Project(Section):
         Field(description="How three-field video times are meant."),
     ] = None
     schedule: ScheduleSection
-    retime: _kinds(Blend, "blend", "linear") = Linear()  # type: ignore[valid-type]
+    retime: Annotated[
+        Annotated[_Blend, Tag("one")] | Annotated[tuple[_Blend, ...], Tag("several")],
+        Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+        Field(description="How stills become frames; or a list of that, each with from when on."),
+    ] = Linear()
     output: _kinds(Format, "format", "h264") = H264()  # type: ignore[valid-type]
     sound: SoundSection | None = None
     milestones: tuple[Milestone, ...] = ()
@@ -251,12 +259,17 @@ class Project(Section):
             return roll.find(name).captured
 
         context = Context(output.rate, None, self.timecode, still)
-        schedule = self.schedule.schedule(roll, context, epoch, self._placed)
+        blends = self._blends
+        with self._placed("retime"):
+            gaps = treated(roll, blends[0].gaps, blends[0].gap_at, context, epoch)
+        schedule = self.schedule.schedule(
+            roll, context, epoch, self._placed, base=self._base, gaps=cuts_of(roll, gaps, epoch)
+        )
         timeline = Timeline(schedule, output.rate, epoch, self.timecode, still)
         size = output.size or natural_size(roll.sizes)
         framing = Framing(size, output.fit)
         with self._placed("schedule"):
-            plan = make_plan(roll, timeline, cast(Blend, self.retime))
+            plan = make_plan(roll, timeline, blends)
         job = Job(
             plan,
             framing,
@@ -269,6 +282,23 @@ class Project(Section):
         )
         self._check_layers(job)
         return job
+
+    @property
+    def _blends(self) -> tuple[Blend, ...]:
+        return self.retime if isinstance(self.retime, tuple) else (self.retime,)
+
+    @model_validator(mode="after")
+    def _check(self) -> Project:
+        several = self._blends
+        if not several:
+            raise ValueError("retime: the list is empty")
+        whole = ("gaps", "gap_at", "light", "dither")
+        for blend in several[1:]:
+            default = type(blend)()
+            for name in whole:
+                if getattr(blend, name) not in (getattr(default, name), getattr(several[0], name)):
+                    raise ValueError(f"retime: {name} is for the whole clip; say it first")
+        return self
 
     def _check_layers(self, job: Job) -> None:
         """Finds the place of a time that cannot be read and of a text that cannot be drawn."""

@@ -53,7 +53,7 @@ def plan_json(job: Job) -> dict[str, Any]:
         "frames": plan.frames,
         "duration_s": _seconds(plan.frames / Fraction(timeline.rate)),
         "size": str(job.framing.size),
-        "blend": plan.blend.blend,
+        "blend": " then ".join(blend.blend for blend in plan.blends),
         "epoch": timeline.epoch.iso(3),
         "speed": {"min": _seconds(slowest), "max": _seconds(fastest), "mean": _seconds(mean)},
         "schedule": [
@@ -72,6 +72,7 @@ def plan_json(job: Job) -> dict[str, Any]:
                 "video_s": _seconds(placed.video.seconds),
                 "frame": placed.frame,
                 "timecode": timeline.rate.timecode(max(0, placed.frame)),
+                "showings": list(placed.showings),
                 "shown_from": placed.shown_from,
                 "shown_to": placed.shown_to,
                 "read_as": placed.read_as,

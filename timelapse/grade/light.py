@@ -7,12 +7,13 @@ levels keep every 8-bit display value apart (the darkest step is 20 levels), so 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timelapse.machine import Buffers
 from timelapse.srgb import linear_of, shown_of
 
 Linear = NDArray[np.uint16]
@@ -58,6 +59,48 @@ def from_mix(
     if light == "linear":
         return to_display(mixed, out)
     return cv2.LUT(mixed, _narrowed(), out)  # type: ignore[return-value]
+
+
+def dithered(
+    mixed: Linear, light: Literal["linear", "display"], top: int, out: Display, buffers: Buffers
+) -> Display:
+    """As `from_mix`, but what lies between two values of 8 bits becomes one or the other by a fixed
+    pattern, as often as it is near it: a sky of slow gradients shows no bands.
+
+    `mixed` is H x W x 3, `top` its first row in the frame.  Values that are exact in 8 bits stay.
+    The pattern is interleaved gradient noise (Jimenez, Next Generation Post Processing in Call of
+    Duty, SIGGRAPH 2014); it stands still, so that an encoder does not code it anew every frame.
+    """
+    import cv2
+
+    fine = buffers.take("fine", mixed.shape, np.uint16)
+    cv2.LUT(mixed, _fine_of(light), fine)
+    height, width = mixed.shape[:2]
+    fine += _pattern(top + height, width)[top:, :, None]
+    np.right_shift(fine, 8, out=fine)
+    np.copyto(out, fine, casting="unsafe")
+    return out
+
+
+@cache
+def _fine_of(light: Literal["linear", "display"]) -> Linear:
+    """Display value, in 256ths of a step of 8 bits, of each value that is mixed."""
+    share = np.arange(65536) / 65535
+    shown = shown_of(share) if light == "linear" else share
+    table: Linear = np.rint(shown * 255 * 256).astype(np.uint16)
+    # Values that come from 8 bits are exact there, whatever the rounding to 16 has moved.
+    exact = _linear_of(256) if light == "linear" else _widened()
+    table[exact] = np.arange(256, dtype=np.uint16) * np.uint16(256)
+    return table
+
+
+@lru_cache(maxsize=4)
+def _pattern(height: int, width: int) -> Linear:
+    """Thresholds from 0 to 255, H x W."""
+    y, x = np.mgrid[:height, :width]
+    noise = np.modf(52.9829189 * np.modf(0.06711056 * x + 0.00583715 * y)[0])[0]
+    thresholds: Linear = (noise * 256).astype(np.uint16)
+    return thresholds
 
 
 @cache

@@ -15,6 +15,7 @@ from timelapse.overlay.layers import (
     Overlay,
     PlacedMilestone,
     cues,
+    gap_cue,
     place_milestones,
 )
 from timelapse.overlay.style import Colour, Place, Share, Style
@@ -34,5 +35,6 @@ __all__ = [
     "Share",
     "Style",
     "cues",
+    "gap_cue",
     "place_milestones",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from timelapse.errors import ProjectError
 from timelapse.overlay.style import Place, Share, Style
 from timelapse.overlay.template import Moment, Template, write_speed
-from timelapse.times import CaptureTime, MissionTime, Seconds, VideoTime
+from timelapse.times import CaptureTime, MissionTime, Seconds, VideoTime, write_number
 from timelapse.written import Instant, Reading
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Milestone:
     It fades in and out over `fade`: 0.25 s, or half of `hold` if that is less, where none is said.
     `text` is a template: `{label}`, `{timecode}` (also `{timecode:mm:ss:ff}`), `{met}`, `{utc}`,
     `{utc:date}`, `{speed}`, `{video}`, evaluated at the milestone's instant; the label itself is
-    drawn as it is.
+    drawn as it is.  Of an instant that the clip shows several times, `showing` is what is labelled.
     """
 
     at: Instant
@@ -91,6 +91,7 @@ class Milestone:
     fade: Seconds | None = None
     place: Place = Place.BOTTOM_LEFT
     style: Style = field(default=Style())
+    showing: Literal["first", "last", "all"] = "first"
 
     def __post_init__(self) -> None:
         _end_lines(self, "label", "text")
@@ -121,7 +122,9 @@ class PlacedMilestone:
     """Where a milestone falls, on all clocks; feeds the plan, chapters, captions and the report.
 
     `frame` holds the instant.  The label is shown on the frames from `shown_from` up to, and
-    without, `shown_to`, both within the clip; they are equal where the instant lies outside it.
+    without, `shown_to`, both within the clip; they are equal where the instant lies outside it, or
+    is cut out.  `showings` are all frames in which the clip comes to show the instant, `again` the
+    spans of further labels.
     """
 
     text: str
@@ -132,6 +135,8 @@ class PlacedMilestone:
     shown_from: int
     shown_to: int
     read_as: str
+    showings: tuple[int, ...] = ()
+    again: tuple[tuple[int, int], ...] = ()
 
 
 def place_milestones(
@@ -141,34 +146,54 @@ def place_milestones(
     return tuple(_place(milestone, timeline)[0] for milestone in milestones)
 
 
-def _place(milestone: Milestone, timeline: Timeline) -> tuple[PlacedMilestone, Cue | None]:
+def _place(milestone: Milestone, timeline: Timeline) -> tuple[PlacedMilestone, list[Cue]]:
     reading: Reading = milestone.at.resolve(timeline.context)
-    frame = timeline.frame_of(reading.time)
-    video = timeline.video_of(reading.time)
-    if timeline.rate.frame_at(video) != frame:
-        # Where the speed changes, the way to video time has a bound; the frame is exact.
-        video = timeline.rate.time_of(frame)
-    inside = 0 <= frame < timeline.frames
-    text, start, stop = milestone.label, max(0, min(frame, timeline.frames)), 0
-    if inside:
-        moment = Moment(timeline, reading.time, video, frame, milestone.label)
-        text = Template.read(milestone.text).render(moment)
-        stop = timeline.rate.frames_in(video.seconds + milestone.hold)
+    showings = timeline.showings_of(reading.time)
+    chosen = showings[-1:] if milestone.showing == "last" else showings[:1]
+    if milestone.showing == "all":
+        chosen = showings
+    labels = [_label(milestone, timeline, reading, *showing) for showing in chosen]
+    shown = [cue for cue in labels if cue]
+    frame, video = chosen[0] if chosen else _unseen(timeline, reading)
+    start = max(0, min(frame, timeline.frames))
     placed = PlacedMilestone(
-        text=text,
+        text=str(shown[0].text) if shown else milestone.label,
         capture=timeline.capture_of(reading.time),
         mission=timeline.mission_of(reading.time),
         video=video,
         frame=frame,
         shown_from=start,
-        shown_to=max(start, min(stop, timeline.frames)),
+        shown_to=min(shown[0].stop, timeline.frames) if shown else start,
         read_as=reading.read_as,
+        showings=tuple(frame for frame, _ in showings),
+        again=tuple((cue.start, min(cue.stop, timeline.frames)) for cue in shown[1:]),
     )
-    if placed.shown_from == placed.shown_to:
-        return placed, None
+    return placed, shown
+
+
+def _unseen(timeline: Timeline, reading: Reading) -> tuple[int, VideoTime]:
+    """Where an instant would stand that the clip does not show."""
+    return timeline.frame_of(reading.time), timeline.video_of(reading.time)
+
+
+def _label(
+    milestone: Milestone, timeline: Timeline, reading: Reading, frame: int, video: VideoTime
+) -> Cue | None:
+    """The label of one showing; None outside the clip."""
+    stop = timeline.rate.frames_in(video.seconds + milestone.hold)
+    if not 0 <= frame < timeline.frames or stop <= frame:
+        return None
+    moment = Moment(timeline, reading.time, video, frame, milestone.label)
+    text = Template.read(milestone.text).render(moment)
     # However short it is, a label is full on some frame.
-    fade = min(timeline.rate.frames_in(milestone.fades_for), (stop - start - 1) // 2)
-    return placed, Cue(text, start, stop, milestone.place, milestone.style, fade, fade)
+    fade = min(timeline.rate.frames_in(milestone.fades_for), (stop - frame - 1) // 2)
+    return Cue(text, frame, stop, milestone.place, milestone.style, fade, fade)
+
+
+def gap_cue(start: int, stop: int, seconds: Seconds) -> Cue:
+    """The caption of a gap on the frames [start, stop): how long nothing was taken."""
+    return Cue(f"gap {write_number(round(seconds, 1))} s", start, stop, Place.TOP_RIGHT,
+               CreditStyle())  # fmt: skip
 
 
 # ------------------------------------------------------------------ overlays
@@ -273,10 +298,8 @@ class Credit:
             start = max(0, timeline.frame_of(self.since.resolve(timeline.context).time))
         if self.until:
             end = self.until.resolve(timeline.context).time
-            frame = timeline.frame_of(end)
-            if 0 <= frame < stop:  # a frame that shows an instant before the end is shown
-                frame += timeline.mission_at(frame) < timeline.mission_of(end)
-            stop = min(stop, frame)
+            # A frame that shows an instant before the end is shown.
+            stop = min(stop, timeline.frame_from(end))
         if start >= stop:
             return ()
         return (Cue(self.text, start, stop, self.place, self.style),)
@@ -294,5 +317,5 @@ def cues(
     That is also the order in which places are given away: the first keeps its own.
     """
     fixed = [cue for overlay in overlays for cue in overlay.cues(timeline)]
-    labels = [cue for milestone in milestones if (cue := _place(milestone, timeline)[1])]
+    labels = [cue for milestone in milestones for cue in _place(milestone, timeline)[1]]
     return (*fixed, *sorted(labels, key=lambda cue: cue.start))

@@ -34,7 +34,10 @@ def write_speed(speed: Fraction, always: bool = False) -> str:
     """``15.3x``: one decimal, rounded half up; below 0.1 two digits, ``0.023x``; from 1000 on none.
 
     Zeros at the end of the decimals are left out: ``8x``, ``0.02x``; with `always` they stay.
+    Backward it is negative: ``-8x``.
     """
+    if speed < 0:
+        return f"-{write_speed(-speed, always)}"
     places = 0 if speed >= _NO_DECIMALS else 1
     if 0 < speed < _TWO_DIGITS:
         while speed * 10**places < 10:

@@ -18,6 +18,7 @@ from timelapse.overlay import (
     Overlay,
     PlacedMilestone,
     cues,
+    gap_cue,
     place_milestones,
 )
 from timelapse.retime import Plan
@@ -52,7 +53,15 @@ class Job:
 
     @cached_property
     def cues(self) -> tuple[Cue, ...]:
-        return cues(self.milestones, self.overlays, self.plan.timeline)
+        layers = cues(self.milestones, self.overlays, self.plan.timeline)
+        return (*layers, *(gap_cue(*mark) for mark in self.plan.marks))
+
+    @property
+    def dithers(self) -> bool:
+        """Whether the rounding to 8 bits is spread."""
+        wanted = self.plan.blend.dither
+        deep = any(still.bits > 8 for still in self.plan.roll.stills)
+        return wanted == "on" or (wanted == "auto" and deep)
 
     def render(
         self,
@@ -87,11 +96,13 @@ class Job:
     def _captions(self) -> tuple[Caption, ...]:
         """Every label for as long as it is shown, to the frame."""
         time_of = self.plan.timeline.rate.time_of
-        return tuple(
-            Caption(m.text, time_of(m.shown_from), time_of(m.shown_to))
+        spans = sorted(
+            (span, m.text)
             for m in self.placed
-            if m.shown_from < m.shown_to
+            for span in ((m.shown_from, m.shown_to), *m.again)
+            if span[0] < span[1]
         )
+        return tuple(Caption(text, time_of(a), time_of(b)) for (a, b), text in spans)
 
     @property
     def _chapters(self) -> tuple[Chapter, ...]:
@@ -113,7 +124,18 @@ class Job:
         found += [
             f"milestone {milestone.text!r} lies outside the clip, at {milestone.video}"
             for milestone in self.placed
-            if milestone.shown_from == milestone.shown_to
+            if milestone.shown_from == milestone.shown_to and milestone.showings
+        ]
+        found += [
+            f"milestone {milestone.text!r} is never shown: it lies in what a cut leaves out"
+            for milestone in self.placed
+            if not milestone.showings
+        ]
+        found += [
+            f"milestone {m.text!r} is shown {len(m.showings)} times, and labelled at "
+            f"{'each' if m.again else m.video}; showing says which: first, last or all"
+            for m in self.placed
+            if len(m.showings) > 1
         ]
         return tuple(found)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from timelapse.deliver import Colours, Encoder, probe
 from timelapse.errors import RenderError, StillError
-from timelapse.grade import Display, Linear, from_mix, to_mix
+from timelapse.grade import Display, Linear, dithered, from_mix, to_mix
 from timelapse.ingest import Reader, Still, decode_bytes
 from timelapse.machine import Buffers, bands, give_memory_back
 from timelapse.render.segment import Segment
@@ -174,13 +174,14 @@ class Lane:
         if segment.cues is not self._cues:
             self._compositor, self._cues = segment.compositor(), segment.cues
         self._supply.follow(segment)
-        rows = [(s.tolist(), w.tolist()) for s, w in map(segment.taps.row, range(segment.frames))]
+        taps = segment.taps
+        rows = [(*map(list, taps.row(at)), taps.way(at)) for at in range(segment.frames)]
         shown: Any = None
         for at, row in enumerate(rows):
             stills, weights = segment.taps.row(at)
             pictures = self._supply.take(stills, at)
             if row != shown:
-                self._mix(pictures, weights, segment)
+                self._mix(pictures, weights, segment, at)
                 shown = row
             number = segment.start + at
             if not self._compositor.shows(number):
@@ -193,11 +194,20 @@ class Lane:
             self._compositor.draw(labelled, number)
             yield labelled
 
-    def _mix(self, pictures: list[Linear], weights: NDArray[np.float32], segment: Segment) -> None:
+    def _mix(
+        self, pictures: list[Linear], weights: NDArray[np.float32], segment: Segment, at: int
+    ) -> None:
+        if not pictures:
+            self._clean[...] = 0
+            return
         for band in self._bands:
             seen = [picture[band] for picture in pictures]
-            mixed = mix(seen, weights, self._buffers, segment.mixing)
-            from_mix(mixed, segment.light, self._clean[band])
+            mixed = mix(seen, weights, self._buffers, segment.taps.way(at))
+            shown = self._clean[band]
+            if segment.dither:
+                dithered(mixed, segment.light, band.start, shown, self._buffers)
+            else:
+                from_mix(mixed, segment.light, shown)
 
     def make(self, segment: Segment, path: Path, tick: Callable[[], None] = lambda: None) -> Made:
         """Renders a segment into the part `path` and looks at what was written.

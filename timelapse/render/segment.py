@@ -23,7 +23,7 @@ from timelapse.ingest import Limits, Still
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
 from timelapse.report import LIBRARIES
-from timelapse.retime import Light, Mixing, Taps
+from timelapse.retime import Light, Taps
 
 #: Frames of a segment: what a crash costs at most, and as far apart as x264 sets key frames.
 LENGTH = 250
@@ -31,7 +31,7 @@ LENGTH = 250
 #: than this: every segment starts with a frame that is coded without others.
 _SHORTEST, _PIECES = 50, 8
 #: Raise it when the code of this package makes other pixels of the same inputs.
-_MADE_AS = 3
+_MADE_AS = 4
 
 
 @cache
@@ -56,8 +56,8 @@ class Segment:
     cues: tuple[Cue, ...]
     format: Format
     limits: Limits
-    mixing: Mixing = "mean"
     light: Light = "linear"
+    dither: bool = False
     tags: Tags | None = None  # of a film that is one segment, and never joined
 
     @property
@@ -69,7 +69,7 @@ class Segment:
         mine, theirs = self.taps, other.taps
         return self.stills == other.stills and all(
             np.array_equal(getattr(mine, name), getattr(theirs, name))
-            for name in ("starts", "stills", "weights")
+            for name in ("starts", "stills", "weights", "ways")
         )
 
     def compositor(self) -> Compositor:
@@ -84,12 +84,12 @@ class Segment:
         taps = self.taps
         parts = [
             repr((_MADE_AS, versions(), self.framing, _encoding(self.format), self.tags)),
-            f"{self.mixing} {self.light}",
+            f"{self.light} {self.dither}",
             self.compositor().signature(self.start, self.stop),
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)
-        for array in (taps.starts, taps.stills, taps.weights):
+        for array in (taps.starts, taps.stills, taps.weights, taps.ways):
             state.update(np.ascontiguousarray(array).data)
         return state.hexdigest()
 
@@ -132,6 +132,7 @@ def cut(job: Job, start: int, stop: int) -> Segment:
         taps.starts[start : stop + 1] - first,
         local.astype(np.int32).reshape(-1),
         taps.weights[first:last],
+        taps.ways[start:stop],
     )
     stills = tuple(roll.stills[at] for at in used.tolist())
     tags = job.tags if job.format.whole else None
@@ -144,8 +145,8 @@ def cut(job: Job, start: int, stop: int) -> Segment:
         job.cues,
         job.format,
         roll.limits,
-        job.plan.blend.mixing,
         job.plan.blend.light,
+        job.dithers,
         tags,
     )
 

@@ -7,7 +7,6 @@ from timelapse.retime.blend import (
     Box,
     Cubic,
     Darken,
-    Gaps,
     Gaussian,
     Light,
     Lighten,
@@ -15,9 +14,11 @@ from timelapse.retime.blend import (
     Median,
     Nearest,
 )
+from timelapse.retime.gaps import GapAt, Gaps, cuts, treated
 from timelapse.retime.mixing import Mixing, mix
 from timelapse.retime.plan import Plan, Taps, make_plan
-from timelapse.retime.schedule import Ease, Schedule, SpeedKey, constant, eased, lasting
+from timelapse.retime.route import Cut, Edits, Freeze, Reverse
+from timelapse.retime.schedule import Ease, Schedule, SpeedKey, constant, eased, fitted, lasting
 from timelapse.retime.timeline import Timeline
 
 __all__ = [
@@ -26,8 +27,12 @@ __all__ = [
     "Blend",
     "Box",
     "Cubic",
+    "Cut",
     "Darken",
     "Ease",
+    "Edits",
+    "Freeze",
+    "GapAt",
     "Gaps",
     "Gaussian",
     "Light",
@@ -37,14 +42,18 @@ __all__ = [
     "Mixing",
     "Nearest",
     "Plan",
+    "Reverse",
     "Schedule",
     "SpeedKey",
     "Taps",
     "Timeline",
     "constant",
+    "cuts",
     "eased",
+    "fitted",
     "lasting",
     "make_plan",
     "mix",
     "through",
+    "treated",
 ]

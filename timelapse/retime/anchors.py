@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
+from timelapse.retime.route import Edits, Route
 from timelapse.retime.schedule import Schedule, laid
 from timelapse.times import MissionTime, VideoTime
 
@@ -58,6 +59,7 @@ def through(
     start: MissionTime,
     end: MissionTime | VideoTime,
     length: tuple[Fraction, Fraction] | None = None,
+    edits: Edits | None = None,
 ) -> Schedule:
     """The smoothest schedule from `start` to `end` that meets all anchors at speeds within limits.
 
@@ -69,9 +71,11 @@ def through(
     low, high = limits
     if not 0 < low <= high:
         raise PlanError(f"limits: {low} to {high} are no speeds; give the lowest, then the highest")
-    points = sorted(anchors, key=lambda anchor: anchor.at)
-    if not points:
+    if not anchors:
         raise PlanError("anchors: at least one is needed")
+    if edits:
+        return _edited(anchors, limits, start, end, length, edits)
+    points = sorted(anchors, key=lambda anchor: anchor.at)
     if points[0].at < start:
         raise PlanError(f"anchor {points[0].name} comes before the clip's start, {start}")
     first = Anchor(start, VideoTime(Fraction(0)), VideoTime(Fraction(0)), "the clip's start")
@@ -98,6 +102,44 @@ def through(
         f"anchors: {tight.name} is too narrow a place to be met; write it less precisely, or give "
         "it more room with within"
     )
+
+
+def _edited(
+    anchors: Sequence[Anchor],
+    limits: tuple[Fraction, Fraction],
+    start: MissionTime,
+    end: MissionTime | VideoTime,
+    length: tuple[Fraction, Fraction] | None,
+    edits: Edits,
+) -> Schedule:
+    """The same with edits: seen along the route and without stops, nothing is different."""
+    route = Route.of(start, end if isinstance(end, MissionTime) else None, edits)
+    held = [(route.place(freeze.at), Fraction(freeze.length)) for freeze in edits.freezes]
+
+    def before(place: Fraction) -> Fraction:
+        frozen = sum((long for at, long in held if at < place), Fraction(0))
+        return frozen + (edits.hold_first if place > start.seconds else 0)
+
+    moved = []
+    for anchor in anchors:
+        if not route.places(anchor.at):
+            raise PlanError(f"anchor {anchor.name}: a cut leaves out {anchor.at}")
+        place = route.place(anchor.at)
+        early, late = (time.seconds - before(place) for time in (anchor.earliest, anchor.latest))
+        if late <= 0:
+            raise PlanError(f"anchor {anchor.name} comes before what is held there has ended")
+        at = MissionTime(place)
+        moved.append(Anchor(at, VideoTime(max(early, Fraction(0))), VideoTime(late), anchor.name))
+    if length is not None:
+        length = (length[0] - edits.held, length[1] - edits.held)
+    stop: MissionTime | VideoTime
+    if isinstance(end, VideoTime):
+        stop = VideoTime(end.seconds - edits.held)
+        if stop.seconds <= 0:
+            raise PlanError(f"what is held lasts longer than the clip, {end}")
+    else:
+        stop = MissionTime(route.last(end))
+    return through(moved, limits, start, stop, length).edited(route, edits)
 
 
 def _check(points: Sequence[Anchor], low: Fraction, high: Fraction) -> None:

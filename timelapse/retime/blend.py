@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
 from timelapse.notation import Notation
+from timelapse.retime.gaps import GapAt, Gaps
 from timelapse.retime.mixing import Mixing
 from timelapse.times import Seconds
+from timelapse.written import Instant
 
 #: Planning counts time in nanoseconds since the clip's start: exact for every camera, and the
 #: borders between stills stay exact where two of them are equally near.
@@ -56,22 +58,25 @@ class Angle(float, Notation):
         return cls(angle)
 
 
-Gaps = Literal["hold", "blend"]
-
-
 Light = Literal["linear", "display"]
+Dither = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
 class _Blend:
-    """`gaps` of two or more missing stills are held (the still before stands until one interval
-    before the still that ends the gap, as if the camera had gone on taking it) or blended across.
-    `shutter` matters to modes that average over time; the others do without it.  `light` is what
-    stills are mixed in: linear, as a sensor adds it, or display light, as most programs do."""
+    """`gaps` says what is shown where two or more stills are missing, `gap_at` what for single
+    gaps.  `shutter` matters to modes that average over time; the others do without it.  `light` is
+    what stills are mixed in: linear, as a sensor adds it, or display light, as most programs do.
+    `dither` spreads the rounding to 8 bits, so that a sky shows no bands: `auto` where the stills
+    have more.  Where several blends stand in a list, each but the first says with `at` from when
+    on it is the one."""
 
     gaps: Gaps = "hold"
+    gap_at: tuple[GapAt, ...] = ()
     shutter: Angle = Angle(180)
     light: Light = "linear"
+    dither: Dither = "auto"
+    at: Instant | None = None
 
     #: How the stills of a row become a frame.
     mixing: ClassVar[Mixing] = "mean"

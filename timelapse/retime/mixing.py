@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from timelapse.machine import Buffers
 
-Mixing = Literal["mean", "sum", "lightest", "darkest", "median"]
+#: `flow` is a mean of two stills that move; where they cannot be followed, a plain one.
+Mixing = Literal["mean", "sum", "lightest", "darkest", "median", "flow"]
 _Picture = NDArray[np.uint16]
 _Weights = NDArray[np.float32]
 
@@ -144,5 +145,6 @@ _WAYS: dict[Mixing, Callable[[Sequence[_Picture], _Weights, Buffers], _Picture]]
     "lightest": _lightest,
     "darkest": _darkest,
     "median": _median,
+    "flow": _mean,
 }
 assert tuple(_WAYS) == get_args(Mixing)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
-from timelapse.ingest import Roll
+from timelapse.ingest import Gap, Roll
 from timelapse.retime.blend import TICKS, Blend, Linear, Rows, Ticks
+from timelapse.retime.gaps import Gaps, hole, treated
+from timelapse.retime.mixing import Mixing
+from timelapse.retime.route import Leg
 from timelapse.retime.timeline import Timeline
 from timelapse.times import CaptureTime, Seconds
 
-#: A hole of one still is bridged by any blend; from this many missing stills on it is held.
-HELD_FROM = 2
 #: More is a slip of the pen: 5 million frames are two days of film.
 _FRAMES_AT_MOST = 5_000_000
 _YEAR = 31_557_600
 _YEARS_AT_MOST = 100
+#: Ways of mixing by the number that a plan has for them.
+WAYS: tuple[Mixing, ...] = get_args(Mixing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +32,18 @@ class Taps:
     """A sparse matrix, frames x stills, in rows (CSR).
 
     Row n is `stills[starts[n]:starts[n + 1]]` (int32, rising) with `weights` (float32), which are
-    what the blend's way of mixing takes them for: shares that sum to 1, or gains.
+    what its way of mixing (`ways[n]`, a place in WAYS, uint8) takes them for: shares that sum to 1,
+    or gains.  A row without stills is black.
     """
 
     starts: NDArray[np.int64]
     stills: NDArray[np.int32]
     weights: NDArray[np.float32]
+    ways: NDArray[np.uint8]
+
+    def way(self, frame: int) -> Mixing:
+        """How the stills of a frame become one."""
+        return WAYS[int(self.ways[frame])]
 
     def row(self, frame: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The stills of a frame and their weights (views)."""
@@ -59,14 +70,20 @@ class Taps:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Frames x taps, with the timeline and the blend mode that made them; `lost` are stills that
-    the plan does without."""
+    """Frames x taps, with the timeline and the blends that made them; `lost` are stills that the
+    plan does without, `marks` the gaps that the picture tells of: frames [start, stop), seconds."""
 
     roll: Roll
     timeline: Timeline
-    blend: Blend
+    blends: tuple[Blend, ...]
     taps: Taps
     lost: frozenset[int] = frozenset()
+    marks: tuple[tuple[int, int, Seconds], ...] = ()
+
+    @property
+    def blend(self) -> Blend:
+        """The blend that the clip starts with."""
+        return self.blends[0]
 
     @property
     def frames(self) -> int:
@@ -77,7 +94,7 @@ class Plan:
 
         Rows of frames that they had no part in stay as they are.
         """
-        return make_plan(self.roll, self.timeline, self.blend, self.lost | set(stills))
+        return make_plan(self.roll, self.timeline, self.blends, self.lost | set(stills))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -103,15 +120,15 @@ def _about(seconds: Seconds) -> str:
 def make_plan(
     roll: Roll,
     timeline: Timeline,
-    blend: Blend | None = None,
+    blend: Blend | Sequence[Blend] | None = None,
     lost: frozenset[int] = frozenset(),
 ) -> Plan:
     """Plans every frame of a clip at once; `lost` are stills to do without, as the roll's bridged
-    ones are.
+    ones are.  Of several blends each is the one from its `at` on.
 
     Raises PlanError where nothing is left to show, or the clip lies outside the roll.
     """
-    blend = blend or Linear()
+    blends = tuple(blend) if isinstance(blend, Sequence) else (blend or Linear(),)
     lost = lost | frozenset(roll.bridged)
     if timeline.frames > _FRAMES_AT_MOST:
         raise PlanError(
@@ -126,34 +143,148 @@ def make_plan(
             f"stills and clip span more than {_YEARS_AT_MOST} years ({roll.first.iso()} to "
             f"{roll.last.iso()}); a camera's clock was not set: exclude its stills or correct it"
         )
-    if end <= roll.first or start >= roll.end:
+    if max(start, end) <= roll.first or min(start, end) >= roll.end:
         raise PlanError(
             f"the clip ({start.iso()} to {end.iso()}) lies outside the roll "
             f"({roll.first.iso()} to {roll.end.iso()}); check mission.epoch and roll.clock"
         )
-    knots, sources = _knots(roll, timeline, blend, lost)
-    opens, closes = _windows(timeline, blend)
-    rows = blend.rows(knots, opens, closes)
-    # A still that a gap holds stands at two knots: two gains of one still are the greater of them.
-    together = np.maximum if blend.mixing == "lightest" else np.add
-    taps = _gather(rows, sources, timeline.frames, together)
-    return Plan(roll, timeline, blend, taps, lost)
+    gaps = treated(roll, blends[0].gaps, blends[0].gap_at, timeline.context, timeline.epoch)
+    knots, sources = _knots(roll, timeline, gaps, lost)
+    starts = [_turn(mode, timeline) if at else 0 for at, mode in enumerate(blends)]
+    stops = [*starts[1:], timeline.frames]
+    if starts != sorted(starts):
+        raise PlanError("retime: the blends are not in the order of the clip; sort them by at")
+    found: list[Rows] = []
+    ways = np.zeros(timeline.frames, np.uint8)
+    for mode, begins, ends in zip(blends, starts, stops, strict=True):
+        if begins < ends:
+            rows = _rows(knots, timeline, mode, begins, ends)
+            # A still that a gap holds stands at two knots: two gains of one still are the greater.
+            found.append(_merged(rows, sources, mode.mixing == "lightest"))
+            ways[begins:ends] = WAYS.index(mode.mixing)
+    faded = _faded(timeline)
+    ways[faded & (ways == WAYS.index("flow"))] = WAYS.index("mean")
+    rows, marks = _gaps_shown(roll, timeline, gaps, _joined(found))
+    taps = _taps(rows, timeline.frames, ways)
+    return Plan(roll, timeline, blends, taps, lost, marks)
 
 
-def _windows(timeline: Timeline, blend: Blend) -> tuple[Ticks, Ticks]:
-    """The window of every frame in ticks since the clip's start."""
-    numbers = np.arange(timeline.frames, dtype=np.float64)
+def _turn(blend: Blend, timeline: Timeline) -> int:
+    """The frame from which on a blend is the one."""
+    if blend.at is None:
+        raise PlanError("retime: a blend that follows another says from when on with at")
+    frame = timeline.frame_of(blend.at.resolve(timeline.context).time)
+    return min(max(frame, 0), timeline.frames)
+
+
+def _rows(knots: Ticks, timeline: Timeline, blend: Blend, begins: int, ends: int) -> Rows:
+    """The rows of the frames [begins, ends) over knots, leg by leg of the route."""
+    numbers = np.arange(begins, ends, dtype=np.float64)
+    schedule = timeline.schedule
     rate = timeline.rate
     edges = [
-        timeline.schedule.missions((numbers + share) * rate.denominator / rate.numerator)
+        schedule.routes((numbers + share) * rate.denominator / rate.numerator)
         for share in (0.0, blend.open_share)
     ]
     opens, closes = (np.rint(edge * TICKS).astype(np.int64) for edge in edges)
-    return opens, closes
+    legs = schedule.route.legs
+    found: list[Rows] = []
+    for at, leg in enumerate(legs):
+        first = round((leg.begins - legs[0].begins) * TICKS) if at else None
+        last = round((legs[at + 1].begins - legs[0].begins) * TICKS) if at + 1 < len(legs) else None
+        shares, starts, stops = _on_leg(opens, closes, first, last)
+        shares, starts, stops = _fade(
+            timeline, blend, begins, at, (shares, starts, stops), (opens, closes)
+        )
+        chosen = np.flatnonzero(shares > 0)
+        if not len(chosen):
+            continue
+        one, other = _mission(leg, legs[0], starts[chosen]), _mission(leg, legs[0], stops[chosen])
+        rows = blend.rows(knots, np.minimum(one, other), np.maximum(one, other))
+        frames = chosen[rows.frames]
+        found.append(Rows(frames + begins, rows.knots, rows.weights * shares[frames]))
+    return _joined(found)
+
+
+def _mission(leg: Leg, first: Leg, route: Ticks) -> Ticks:
+    """Ticks since the clip's start along the route as ticks of mission time since then."""
+    if leg is first:
+        return route
+    begins = round((leg.begins - first.begins) * TICKS)
+    return round((leg.mission - first.mission) * TICKS) + leg.step * (route - begins)
+
+
+_Windows = tuple[NDArray[np.float64], Ticks, Ticks]
+
+
+def _on_leg(opens: Ticks, closes: Ticks, first: int | None, last: int | None) -> _Windows:
+    """The share of each window that lies on a leg, and its window there."""
+    if first is None and last is None:
+        return np.ones(len(opens)), opens, closes
+    low = opens if first is None else np.maximum(opens, first)
+    high = closes if last is None else np.minimum(closes, last)
+    length = closes - opens
+    holds = np.ones(len(opens), bool)
+    if first is not None:
+        holds &= opens >= first
+    if last is not None:
+        holds &= opens < last
+    shares = np.where(length > 0, np.clip(high - low, 0, None) / np.maximum(length, 1), holds)
+    return shares.astype(np.float64), low, high
+
+
+def _fade(
+    timeline: Timeline,
+    blend: Blend,
+    begins: int,
+    at: int,
+    windows: _Windows,
+    whole: tuple[Ticks, Ticks],
+) -> _Windows:
+    """The windows on leg `at`, with the frames that fade from the leg before and to the next."""
+    shares, starts, stops = windows
+    legs = timeline.schedule.route.legs
+    for other in (at, at + 1):
+        if not 0 < other < len(legs) or not legs[other].crossfade:
+            continue
+        if blend.mixing not in ("mean", "sum", "flow"):
+            raise PlanError(
+                f"a cut with a crossfade cannot be made with blend: {blend.blend}; leave the "
+                "crossfade out, or switch to linear around the cut"
+            )
+        share = _progress(timeline, other, begins, len(shares), blend.open_share / 2)
+        fading = (share > 0) & (share < 1)
+        part = share if other == at else 1 - share
+        shares = np.where(fading, part, shares)
+        starts, stops = np.where(fading, whole[0], starts), np.where(fading, whole[1], stops)
+    return shares, starts, stops
+
+
+def _progress(
+    timeline: Timeline, leg: int, begins: int, frames: int, middle: float
+) -> NDArray[np.float64]:
+    """How far the crossfade into a leg has come on each frame, 0 to 1."""
+    entry = timeline.schedule.route.legs[leg]
+    cut = float(timeline.schedule.video_at(entry.begins).seconds)
+    video = (np.arange(begins, begins + frames) + middle) / float(timeline.rate)
+    progress: NDArray[np.float64] = np.clip(
+        (video - cut) / max(float(entry.crossfade), 1e-9) + 0.5, 0, 1
+    )
+    return progress
+
+
+def _faded(timeline: Timeline) -> NDArray[np.bool_]:
+    """Which frames show two legs at once."""
+    faded = np.zeros(timeline.frames, bool)
+    for at, leg in enumerate(timeline.schedule.route.legs):
+        if at and leg.crossfade:
+            share = _progress(timeline, at, 0, timeline.frames, 0.0)
+            faded |= (share > 0) & (share < 1)
+    return faded
 
 
 def _knots(
-    roll: Roll, timeline: Timeline, blend: Blend, lost: frozenset[int]
+    roll: Roll, timeline: Timeline, gaps: dict[Gap, Gaps], lost: frozenset[int]
 ) -> tuple[Ticks, NDArray[np.int32]]:
     """Where each still stands, in ticks since the clip's start, and which still each knot is."""
     start = timeline.capture_of(timeline.schedule.start)
@@ -163,13 +294,10 @@ def _knots(
 
     times = np.array([ticks(still.captured) for still in roll.stills], np.int64)
     sources = np.arange(len(times), dtype=np.int32)
-    held = np.zeros(0, np.int64)
-    if blend.gaps == "hold":
-        interval = round(roll.interval * TICKS)
-        bridged = max(interval * HELD_FROM + interval // 2, round(roll.longest_step * TICKS))
-        held = np.flatnonzero(np.diff(times) > bridged)
-        times = np.insert(times, held + 1, times[held + 1] - interval)
-        sources = np.insert(sources, held + 1, sources[held])
+    interval = round(roll.interval * TICKS)
+    held = np.array([gap.after for gap, what in gaps.items() if what != "blend"], np.int64)
+    times = np.insert(times, held + 1, times[held + 1] - interval)
+    sources = np.insert(sources, held + 1, sources[held])
     if lost:
         # Where the still that a gap holds is lost, the last one before it is held instead.
         usable = np.isin(sources, sorted(lost), invert=True)
@@ -185,12 +313,60 @@ def _knots(
     return times[distinct], sources[distinct]
 
 
-def _gather(rows: Rows, sources: NDArray[np.int32], frames: int, together: np.ufunc) -> Taps:
+def _gaps_shown(
+    roll: Roll, timeline: Timeline, gaps: dict[Gap, Gaps], rows: Rows
+) -> tuple[Rows, tuple[tuple[int, int, Seconds], ...]]:
+    """The rows without those of frames that a gap leaves black; and the frames that show a gap that
+    is to be marked."""
+    wanted = [(gap, what) for gap, what in gaps.items() if what in ("black", "mark")]
+    if not wanted:
+        return rows, ()
+    schedule = timeline.schedule
+    video = np.arange(timeline.frames) / float(timeline.rate)
+    route = np.rint(schedule.routes(video) * TICKS).astype(np.int64)
+    legs = schedule.route.legs
+    begins = np.array([round((leg.begins - legs[0].begins) * TICKS) for leg in legs[1:]], np.int64)
+    which = np.searchsorted(begins, route, "right")
+    mission = route.copy()
+    for at, leg in enumerate(legs[1:], 1):
+        mission[which == at] = _mission(leg, legs[0], route[which == at])
+    start = timeline.capture_of(schedule.start)
+    dark, marks = np.zeros(timeline.frames, bool), []
+    for gap, what in wanted:
+        first, last = (round((time - start) * TICKS) for time in hole(roll, gap))
+        within = (mission >= first) & (mission < last)
+        if what == "black":
+            dark |= within
+            continue
+        edges = np.flatnonzero(np.diff(within.astype(np.int8), prepend=0, append=0))
+        marks += [(a, b, Seconds(gap.seconds)) for a, b in edges.reshape(-1, 2).tolist()]
+    keep = ~dark[rows.frames]
+    kept = Rows(rows.frames[keep], rows.knots[keep], rows.weights[keep])
+    return kept, tuple(sorted(marks))
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    """Rows of several sources as one, ordered by frame."""
+    if len(parts) == 1:
+        return parts[0]
+    frames = np.concatenate([np.zeros(0, np.int64), *(part.frames for part in parts)])
+    knots = np.concatenate([np.zeros(0, np.int64), *(part.knots for part in parts)])
+    weights = np.concatenate([np.zeros(0), *(part.weights for part in parts)])
+    order = np.lexsort((knots, frames))
+    return Rows(frames[order], knots[order], weights[order])
+
+
+def _merged(rows: Rows, sources: NDArray[np.int32], lightest: bool) -> Rows:
     """Rows over knots as rows over stills: taps of one still in one frame become one."""
-    stills = sources[rows.knots]
+    stills = sources[rows.knots].astype(np.int64)
     fresh = np.ones(len(stills), bool)
     fresh[1:] = (stills[1:] != stills[:-1]) | (rows.frames[1:] != rows.frames[:-1])
     at = np.flatnonzero(fresh)
+    together = np.maximum if lightest else np.add
     weights = together.reduceat(rows.weights, at) if len(at) else rows.weights
-    starts = np.searchsorted(rows.frames[at], np.arange(frames + 1))
-    return Taps(starts, stills[at], weights.astype(np.float32))
+    return Rows(rows.frames[at], stills[at], weights)
+
+
+def _taps(rows: Rows, frames: int, ways: NDArray[np.uint8]) -> Taps:
+    starts = np.searchsorted(rows.frames, np.arange(frames + 1))
+    return Taps(starts, rows.knots.astype(np.int32), rows.weights.astype(np.float32), ways)

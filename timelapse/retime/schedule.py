@@ -10,22 +10,30 @@ With rational coefficients mission time is an exact fraction for every video tim
 is exact on pieces of constant speed; on eased ones it is found by bisection, which monotony makes
 safe, to within 2^-64 of the piece - and exactly where a fraction with a small denominator is the
 answer, as it is for the instant of any frame.
+
+Over the pace lie two more maps, each exact both ways.  Pieces are in *route time*, mission time
+with cuts and reversals unrolled (see `route`).  And they are in *play time*, video time without
+the stops at which a moment is held.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
-from timelapse.times import MissionTime, Seconds, Speed, VideoTime
+from timelapse.retime.route import Edits, Route
+from timelapse.times import MissionTime, Rate, Seconds, Speed, VideoTime
 
 Ease = Literal["linear", "smooth", "ease-in", "ease-out", "hold"]
 
@@ -101,110 +109,242 @@ class _Piece:
 
 
 @dataclass(frozen=True)
+class _Stop:
+    """For `length` seconds of the clip the route time `route` is held, once `at` seconds have been
+    played."""
+
+    at: Fraction
+    length: Fraction
+    route: Fraction
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """A monotone map between mission and video time; made by `constant`, `lasting` or `eased`.
+    """A map between mission and video time; made by `constant`, `lasting` or `eased`.
 
     `length` is the clip's in video seconds; the first and the last piece may reach beyond it (a
-    clip may start or end within a ramp).  Outside the clip it goes on at the speed of its first or
+    clip may start or end within a ramp).  Outside the clip it goes on at the pace of its first or
     last instant, so that an event before or after the clip has a place too.
     """
 
     pieces: tuple[_Piece, ...]
     length: Fraction
+    way: Route | None = None
+    stops: tuple[_Stop, ...] = ()
+
+    @cached_property
+    def route(self) -> Route:
+        """The way through the mission; straight on, where there are no edits."""
+        return self.way or Route.straight(MissionTime(self._route_at(Fraction(0))))
 
     @cached_property
     def start(self) -> MissionTime:
         """The mission time of the clip's first instant."""
-        return MissionTime(self.pieces[0].mission_at(Fraction(0)))
+        return MissionTime(self._route_at(Fraction(0)))
 
     @cached_property
     def end(self) -> MissionTime:
         """The mission time at which the clip ends; the first that it no longer shows."""
-        return MissionTime(self.pieces[-1].mission_at(self.length))
+        return self.route.mission_at(self._route_at(self._played))
+
+    @cached_property
+    def _played(self) -> Fraction:
+        """The clip's length without its stops."""
+        return self.length - sum(stop.length for stop in self.stops)
 
     @cached_property
     def _starts(self) -> tuple[list[Fraction], list[Fraction]]:
         return [p.start for p in self.pieces], [p.mission for p in self.pieces]
 
-    def _piece(self, video: Fraction) -> _Piece:
-        return self.pieces[max(0, bisect_right(self._starts[0], video) - 1)]
+    def _piece(self, play: Fraction) -> _Piece:
+        return self.pieces[max(0, bisect_right(self._starts[0], play) - 1)]
+
+    def _play(self, video: Fraction) -> tuple[Fraction, _Stop | None]:
+        """The play time of a video time, and the stop that it lies in."""
+        held = Fraction(0)
+        for stop in self.stops:
+            begins = stop.at + held
+            if video < begins:
+                break
+            if video < begins + stop.length:
+                return stop.at, stop
+            held += stop.length
+        return video - held, None
+
+    def _video(self, play: Fraction) -> VideoTime:
+        """The first video time of a play time."""
+        return VideoTime(play + sum(stop.length for stop in self.stops if stop.at < play))
+
+    def _pace(self, play: Fraction) -> Fraction:
+        """Route seconds per played second; outside the clip, that of its first or last instant."""
+        inside = min(max(play, Fraction(0)), self._played)
+        return self._piece(inside).speed_at(inside)
+
+    def _route_at(self, play: Fraction) -> Fraction:
+        inside = min(max(play, Fraction(0)), self._played)
+        return self._piece(inside).mission_at(inside) + (play - inside) * self._pace(play)
+
+    def _play_at(self, route: Fraction) -> Fraction:
+        """The play time of a route time; exactness is told in the module's words."""
+        first, last = self._route_at(Fraction(0)), self._route_at(self._played)
+        if route < first:
+            return (route - first) / self._pace(Fraction(0))
+        if route >= last:
+            return self._played + (route - last) / self._pace(self._played)
+        return self.pieces[bisect_right(self._starts[1], route) - 1].video_at(route)
+
+    def route_of(self, video: VideoTime) -> Fraction:
+        """The route time shown at a video time, exactly."""
+        play, stop = self._play(video.seconds)
+        return stop.route if stop else self._route_at(play)
+
+    def video_at(self, route: Fraction) -> VideoTime:
+        """The first video time that shows a route time."""
+        for stop in self.stops:
+            if stop.route == route:
+                return self._video(stop.at)
+        return self._video(self._play_at(route))
 
     def speed_at(self, video: VideoTime) -> Fraction:
-        """Mission seconds per video second at an instant, exactly."""
-        inside = min(max(video.seconds, Fraction(0)), self.length)
-        return self._piece(inside).speed_at(inside)
+        """Mission seconds per video second at an instant, exactly: negative where the clip runs
+        backward, 0 where a moment is held."""
+        play, stop = self._play(video.seconds)
+        if stop:
+            return Fraction(0)
+        return self.route.leg_at(self._route_at(play)).step * self._pace(play)
 
     def mission_of(self, video: VideoTime) -> MissionTime:
         """The mission time shown at a video time, exactly."""
-        inside = min(max(video.seconds, Fraction(0)), self.length)
-        over = (video.seconds - inside) * self.speed_at(video)
-        return MissionTime(self._piece(inside).mission_at(inside) + over)
+        return self.route.mission_at(self.route_of(video))
 
     def video_of(self, mission: MissionTime) -> VideoTime:
-        """The video time that shows a mission time; exactness is told in the module's words."""
-        if mission < self.start:
-            return VideoTime((mission - self.start) / self.speed_at(VideoTime(Fraction(0))))
-        if mission >= self.end:
-            last = self.speed_at(VideoTime(self.length))
-            return VideoTime(self.length + (mission - self.end) / last)
-        at = bisect_right(self._starts[1], mission.seconds) - 1
-        return VideoTime(self.pieces[at].video_at(mission.seconds))
+        """The first video time that shows a mission time; of one that is cut out, that of the
+        cut.  Exactness is told in the module's words."""
+        return self.video_at(self.route.place(mission))
 
-    def missions(self, video: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mission seconds since the clip's start for video seconds, many at once (float64)."""
+    def videos_of(self, mission: MissionTime) -> tuple[VideoTime, ...]:
+        """Every video time at which a mission time comes to be shown, rising; none where it is cut
+        out.  One that is held counts once, where it begins to be."""
+        return tuple(self.video_at(place) for place in self.route.places(mission))
+
+    def routes(self, video: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Route seconds since the clip's start for video seconds, many at once (float64)."""
+        play, held = video.copy(), 0.0
+        for stop in self.stops:
+            play -= np.clip(video - float(stop.at) - held, 0, float(stop.length))
+            held += float(stop.length)
         starts = np.array([float(s) for s in self._starts[0]])
-        which = np.clip(np.searchsorted(starts, video, "right") - 1, 0, None)
-        length, result = float(self.length), np.empty_like(video)
+        which = np.clip(np.searchsorted(starts, play, "right") - 1, 0, None)
+        length, result = float(self._played), np.empty_like(play)
         for at, piece in enumerate(self.pieces):
             here = which == at
-            inside = np.clip(video[here], 0, length) - float(piece.start)
+            inside = np.clip(play[here], 0, length) - float(piece.start)
             result[here] = float(piece.mission - self.start.seconds) + piece.missions(inside)
-        first, last = (float(self.speed_at(VideoTime(at))) for at in (Fraction(0), self.length))
-        return result + np.minimum(video, 0) * first + np.maximum(video - length, 0) * last
+        first, last = (float(self._pace(at)) for at in (Fraction(0), self._played))
+        return result + np.minimum(play, 0) * first + np.maximum(play - length, 0) * last
 
     def until(self, length: VideoTime) -> Schedule:
-        """This schedule with another length: cut, or going on at its last speed."""
+        """This schedule, which has no edits, with another length: cut, or going on at its last
+        speed."""
         over = length.seconds - self.length
         if over <= 0:
             pieces = tuple(piece for piece in self.pieces if piece.start < length.seconds)
             return Schedule(pieces, length.seconds)
-        speed = self.speed_at(VideoTime(self.length))
+        speed = self._pace(self.length)
         rest = _Piece(self.length, over, self.end.seconds, speed, speed)
         return Schedule((*self.pieces, rest), length.seconds)
+
+    def edited(self, route: Route, edits: Edits, until: VideoTime | None = None) -> Schedule:
+        """This schedule, in route time, with its route and its stops; PlanError where a moment that
+        is to be held is not shown.  `until` is the clip's length where that is given."""
+        first, last = self._route_at(Fraction(0)), self._route_at(self.length)
+        held = _held(route, edits)
+        for stop, (place, _) in zip(edits.freezes, held, strict=True):
+            inside = first <= place < last or (until is not None and place == last)
+            if not inside or not route.places(stop.at):
+                raise PlanError(f"freeze at {stop.at}: the clip does not show that moment")
+        if edits.hold_first:
+            held.append((first, edits.hold_first))
+        stops = [_Stop(self._play_at(place), length, place) for place, length in sorted(held)]
+        if edits.hold_last:
+            stops.append(_Stop(self.length, edits.hold_last, last))
+        length = self.length + sum(stop.length for stop in stops)
+        if until is not None and stops and length > until.seconds:  # it ends within a stop
+            *stops, ending = stops
+            rest = ending.length - (length - until.seconds)
+            stops, length = [*stops, replace(ending, length=rest)], until.seconds
+        return Schedule(self.pieces, length, None if route.plain else route, tuple(stops))
+
+    @cached_property
+    def _runs(self) -> list[tuple[Fraction, Fraction, Fraction, Fraction, Fraction]]:
+        """Between corners: video times, the speeds at both ends, and the mission time passed."""
+        found = []
+        for start, stop in pairwise(corner.seconds for corner in self.corners):
+            begins, held = self._play(start)
+            ends = begins if held else begins + stop - start
+            piece, leg = self._piece(begins), self.route.leg_at(self.route_of(VideoTime(start)))
+            first, last = (leg.step * piece.speed_at(at) * (not held) for at in (begins, ends))
+            passed = leg.step * (piece.mission_at(ends) - piece.mission_at(begins)) * (not held)
+            found.append((start, stop, first, last, passed))
+        return found
 
     @cached_property
     def speeds(self) -> tuple[Fraction, Fraction, Fraction]:
         """The lowest, highest and mean speed.  Easings are monotone: the ends of pieces decide."""
-        ends = [
-            piece.speed_at(at)
-            for piece in self.pieces
-            for at in (max(piece.start, Fraction(0)), min(piece.start + piece.length, self.length))
-        ]
-        return min(ends), max(ends), (self.end - self.start) / self.length
+        ends = [speed for _, _, first, last, _ in self._runs for speed in (first, last)]
+        return min(ends), max(ends), sum(run[-1] for run in self._runs) / self.length
 
-    @property
+    @cached_property
     def corners(self) -> tuple[VideoTime, ...]:
-        """Where pieces start and end: what a table of the schedule shows."""
-        starts = (VideoTime(max(piece.start, Fraction(0))) for piece in self.pieces)
-        return (*starts, VideoTime(self.length))
+        """Where pieces, legs and stops start and end: what a table of the schedule shows."""
+        found = {Fraction(0), self.length}
+        found |= {self._video(piece.start).seconds for piece in self.pieces}
+        found |= {self.video_at(leg.begins).seconds for leg in self.route.legs[1:]}
+        for stop in self.stops:
+            begins = self._video(stop.at).seconds
+            found |= {begins, begins + stop.length}
+        inside = sorted(at for at in found if 0 <= at <= self.length)
+        return tuple(VideoTime(at) for at in inside)
 
 
-def constant(speed: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
+def constant(
+    speed: Fraction, start: MissionTime, end: MissionTime, edits: Edits | None = None
+) -> Schedule:
     """One speed from `start` to `end`."""
     if end <= start:
         raise PlanError(f"the clip would start at {start} and end at {end}: nothing lies between")
-    length = (end - start) / speed
-    return Schedule((_Piece(Fraction(0), length, start.seconds, speed, speed),), length)
+    edits = edits or Edits()
+    route = Route.of(start, end, edits)
+    length = (route.last(end) - start.seconds) / speed
+    piece = _Piece(Fraction(0), length, start.seconds, speed, speed)
+    return Schedule((piece,), length).edited(route, edits)
 
 
-def lasting(length: Fraction, start: MissionTime, end: MissionTime) -> Schedule:
+def lasting(
+    length: Fraction, start: MissionTime, end: MissionTime, edits: Edits | None = None
+) -> Schedule:
     """The one speed that shows `start` to `end` in exactly `length` video seconds."""
     if length <= 0:
         raise PlanError(f"a clip of {Seconds(length)} cannot be made; give a length above zero")
-    return constant((end - start) / length, start, end)
+    if end <= start:
+        raise PlanError(f"the clip would start at {start} and end at {end}: nothing lies between")
+    edits = edits or Edits()
+    played = length - edits.held
+    if played <= 0:
+        raise PlanError(
+            f"what is held lasts {Seconds(edits.held)}, and the clip {Seconds(length)}; nothing is "
+            "left to be played"
+        )
+    return constant((Route.of(start, end, edits).last(end) - start.seconds) / played, start, end,
+                    edits)  # fmt: skip
 
 
-def eased(keys: Sequence[SpeedKey], start: MissionTime, end: MissionTime | VideoTime) -> Schedule:
+def eased(
+    keys: Sequence[SpeedKey],
+    start: MissionTime,
+    end: MissionTime | VideoTime,
+    edits: Edits | None = None,
+) -> Schedule:
     """Speeds through keys: constant up to the first key, eased from key to key, constant after.
 
     The clip is what lies between `start` and `end` (on the mission or the video clock) of that; it
@@ -212,25 +352,92 @@ def eased(keys: Sequence[SpeedKey], start: MissionTime, end: MissionTime | Video
     """
     if not keys:
         raise PlanError("speeds: at least one key is needed")
+    edits = edits or Edits()
+    route = Route.of(start, end if isinstance(end, MissionTime) else None, edits)
+
+    def placed(at: MissionTime) -> MissionTime:
+        return MissionTime(route.place(at))
+
+    keys = [replace(k, at=placed(k.at)) if isinstance(k.at, MissionTime) else k for k in keys]
+    stops = sorted(_held(route, edits))
+    if edits.hold_first:
+        stops.insert(0, (start.seconds, edits.hold_first))
     first = keys[0]
     early = isinstance(first.at, MissionTime) and first.at < start
     row = _Row(first.at if isinstance(first.at, MissionTime) and early else start, first.speed)
     for key in keys:
-        at = key.at if isinstance(key.at, MissionTime) else key.at + row.reach(start)
+        ease = key.ease if key is not first else "hold"
+        at = key.at
+        if isinstance(at, VideoTime):
+            at = row.played(at, start, stops, key.speed, ease)
         if key is not first:
             row.go_to(at, key.speed, key.ease)
         elif row.ends_before(at):
             row.go_to(at, key.speed, "hold")
     begin = row.reach(start)
-    stop = end + begin if isinstance(end, VideoTime) else end
+    if isinstance(end, VideoTime):
+        until = end - edits.hold_last
+        stop = row.played(until, start, stops, row.speed, "hold")
+    else:
+        stop = MissionTime(route.last(end))
     if row.ends_before(stop):
         row.go_to(stop, row.speed, "hold")
     length = (stop.seconds if isinstance(stop, VideoTime) else row.video_of(stop)) - begin
     if length <= 0:
         raise PlanError(f"the clip would start at {start} and end at {end}: nothing lies between")
     pieces = (replace(piece, start=piece.start - begin) for piece in row.pieces)
-    inside = (p for p in pieces if p.start < length and p.start + p.length > 0)
-    return Schedule(tuple(inside), length)
+    inside = tuple(p for p in pieces if p.start < length and p.start + p.length > 0)
+    whole = Schedule(inside, length)
+    if isinstance(end, VideoTime):  # what comes after the end is not held
+        last = whole._route_at(length)
+        seen = [f for f in edits.freezes if route.place(f.at) <= last]
+        edits = replace(edits, freezes=tuple(seen))
+    return whole.edited(route, edits, end if isinstance(end, VideoTime) else None)
+
+
+def fitted(
+    keys: Sequence[SpeedKey],
+    length: Fraction,
+    rate: Rate,
+    start: MissionTime,
+    end: MissionTime,
+    edits: Edits | None = None,
+) -> Schedule:
+    """`eased`, with all speeds multiplied by the one factor that makes a clip of `length` seconds,
+    to the frame.  PlanError where there is none."""
+    frames, held = rate.frames_in(length), (edits or Edits()).held
+    if length <= held:
+        raise PlanError(f"what is held lasts {Seconds(held)}, and the clip {Seconds(length)}")
+
+    def faster(factor: Fraction) -> Schedule:
+        quick = [replace(key, speed=Speed(key.speed * factor)) for key in keys]
+        return eased(quick, start, end, edits)
+
+    factor = Fraction(1)
+    with suppress(PlanError):
+        # Where all keys are on the mission clock, this one is exact; else it is a first guess.
+        factor = (faster(factor).length - held) / (length - held)
+    low, high = factor / 2**20, factor * 2**20
+    for _ in range(_BISECTIONS):
+        slow = True
+        with suppress(PlanError):  # so slow that a key comes before the one before it
+            found = faster(factor)
+            if rate.frames_in(found.length) == frames:
+                return found
+            slow = found.length > length
+        low, high = (factor, high) if slow else (low, factor)
+        middle = Fraction((float(low) * float(high)) ** 0.5)
+        factor = middle.limit_denominator(_SMALL_DENOMINATOR)
+        factor = factor if low < factor < high else middle
+    raise PlanError(
+        f"no factor on the speeds makes a clip of {Seconds(length)}; speeds at video times may "
+        "leave no room for it"
+    )
+
+
+def _held(route: Route, edits: Edits) -> list[tuple[Fraction, Fraction]]:
+    """The route time and the length of every moment that is held, in the order given."""
+    return [(route.place(freeze.at), Fraction(freeze.length)) for freeze in edits.freezes]
 
 
 def laid(knots: Sequence[tuple[MissionTime, Fraction]]) -> Schedule:
@@ -268,6 +475,41 @@ class _Row:
             self.pieces.append(piece)
             self.video, self.mission = self.video + length, self.mission + length * mean
         self.speed = Fraction(speed_after)
+
+    def played(
+        self,
+        video: VideoTime,
+        start: MissionTime,
+        stops: Sequence[tuple[Fraction, Fraction]],
+        speed: Fraction,
+        ease: Ease,
+    ) -> MissionTime | VideoTime:
+        """Where a video time of the clip lies on the row, or the moment that is held then.
+
+        `stops` (route times and lengths, rising) come before it or after it; which of them, the
+        piece that leads there decides.
+        """
+        begin, before = self.reach(start), 0
+        while True:
+            held = sum(length for _, length in stops[:before])
+            at = VideoTime(video.seconds - held + begin)
+            reached = self._reached(at, speed, ease)
+            if before and reached <= stops[before - 1][0]:  # not counted, it would be passed
+                return MissionTime(stops[before - 1][0])
+            if before == len(stops) or stops[before][0] >= reached:
+                return at
+            before += 1
+
+    def _reached(self, at: VideoTime, speed: Fraction, ease: Ease) -> Fraction:
+        """The mission time of a video time, were a piece laid up to it."""
+        if not self.ends_before(at):
+            if not self.pieces:
+                return self.mission + (at.seconds - self.video) * self.speed
+            return Schedule(tuple(self.pieces), self.video).mission_of(at).seconds
+        trial = copy(self)
+        trial.pieces = list(self.pieces)
+        trial.go_to(at, speed, ease)
+        return trial.mission
 
     def reach(self, time: MissionTime) -> Fraction:
         """The video time of a mission time; the row goes on to it where it ends before."""

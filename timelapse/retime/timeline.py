@@ -11,6 +11,9 @@ from timelapse.retime.schedule import Schedule
 from timelapse.times import AnyTime, CaptureTime, MissionTime, Rate, VideoTime
 from timelapse.written import Context
 
+#: More than the way to video time is ever short by, and less than any frame lasts.
+_BOUND = Fraction(1, 10**9)
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -56,16 +59,39 @@ class Timeline:
         return self.schedule.video_of(self.mission_of(time))
 
     def frame_of(self, time: AnyTime) -> int:
-        """The frame that holds an instant, exactly; it may lie outside the clip."""
-        frame = self.rate.frame_at(self.video_of(time))
+        """The first frame that holds an instant, exactly; it may lie outside the clip.  Of one that
+        is cut out, the frame of the cut."""
         if isinstance(time, VideoTime):
-            return frame
-        # The way to video time may be off by its bound; the way back is exact and decides.
-        mission = self.mission_of(time)
-        while self.mission_at(frame + 1) <= mission:
+            return self.rate.frame_at(time)
+        return self._frame(self.schedule.route.place(self.mission_of(time)))
+
+    def showings_of(self, time: AnyTime) -> tuple[tuple[int, VideoTime], ...]:
+        """Every frame in which an instant comes to be shown, rising, with the exact video time; it
+        may lie outside the clip.  None, where it is cut out."""
+        if isinstance(time, VideoTime):
+            return ((self.rate.frame_at(time), time),)
+        found = {}
+        for route in self.schedule.route.places(self.mission_of(time)):
+            frame, video = self._frame(route), self.schedule.video_at(route)
+            # Where the speed changes, the way to video time has a bound; the frame is exact.
+            found[frame] = video if self.rate.frame_at(video) == frame else self.rate.time_of(frame)
+        return tuple(sorted(found.items()))
+
+    def frame_from(self, time: AnyTime) -> int:
+        """The first frame whose own instant is not before an instant's first showing."""
+        frame = self.frame_of(time)
+        if isinstance(time, VideoTime):
+            return frame + (self.rate.time_of(frame) < time)
+        route = self.schedule.route.place(self.mission_of(time))
+        return frame + (self.schedule.route_of(self.rate.time_of(frame)) < route)
+
+    def _frame(self, route: Fraction) -> int:
+        video = self.schedule.video_at(route)
+        frame = self.rate.frame_at(video)
+        # The way to video time may be short by its bound; the way back is exact and decides.
+        after = self.rate.time_of(frame + 1)
+        if after - video < _BOUND and self.schedule.route_of(after) <= route:
             frame += 1
-        while self.mission_at(frame) > mission:
-            frame -= 1
         return frame
 
     def mission_at(self, frame: int) -> MissionTime:
