@@ -1,4 +1,4 @@
-"""The figures of decision 11: what a still costs to keep and to get back, by the form it is kept in.
+"""The figures of decision 11: what it costs to keep a still and to get it back, form by form.
 
 python -m benchmarks.forms
 """
@@ -68,14 +68,14 @@ FORMS = (
         lambda data, like: flat(imagecodecs.lz4_decode(data, out=like.nbytes), like),
     ),
     Form(
-        "PNG, fastest level",
+        "PNG, level 1",
         lambda picture: [cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].data],
-        lambda data, like: cv2.imdecode(data, cv2.IMREAD_COLOR),
+        lambda data, _: cv2.imdecode(data, cv2.IMREAD_COLOR),
     ),
     Form(
         "JPEG, quality 95",
         lambda picture: [simplejpeg.encode_jpeg(picture, quality=95)],
-        lambda data, like: simplejpeg.decode_jpeg(data),
+        lambda data, _: simplejpeg.decode_jpeg(data),
     ),
 )
 
@@ -94,7 +94,11 @@ def row(form: Form, picture: Picture, folder: Path) -> str:
     written, gotten = median_ms(write, _ROUNDS), median_ms(read, _ROUNDS)
     exact = "yes" if np.array_equal(read(), picture) else "no"
     size = path.stat().st_size / 1e6
-    return f"| {form.name} | {written:.0f} | {gotten:.0f} | {size:.1f} | {exact} |"
+    return f"| {form.name} | {ms(written)} | {ms(gotten)} | {size:.1f} | {exact} |"
+
+
+def ms(time: float) -> str:
+    return f"{time:.0f}" if time >= 9.5 else f"{time:.1f}"
 
 
 def main() -> None:
@@ -124,7 +128,7 @@ def made(data: bytes, still: Still, framing: Framing) -> Picture:
 
 
 def saved(data: bytes, still: Still, framing: Framing) -> list[str]:
-    """What a still costs that is not kept, and the turn into linear light, which it always costs."""
+    """What a still costs that is not kept; the turn into linear light is to be paid in any case."""
     buffers = Buffers()
     wanted = framing.scaled(still.size)
     decoding = median_ms(lambda: decode_bytes(data, still, wanted, Limits(), buffers), _ROUNDS)

@@ -20,37 +20,61 @@ from PIL import Image, ImageOps
 from test_ingest_formats import RAMP, Array, only, pixels, srgb
 
 from timelapse.errors import RollError, StillError
-from timelapse.ingest import File, Limits, Status, scan
+from timelapse.ingest import File, Limits, Reader, Status, glimpse, scan, thumbnail
+from timelapse.ingest.look import look
 from timelapse.ingest.raw import exif_of_raw
 from timelapse.times import CaptureTime
 
 WITHOUT_EXTRAS = "import sys; sys.modules['rawpy'] = sys.modules['pi_heif'] = None\n"
 
 
-def dng(path: Path, mosaic: Array, orientation: int = 1, when: CaptureTime = EPOCH) -> Path:
-    """A DNG of a Bayer mosaic of 16 bits, of a camera whose colours are XYZ (DNG 1.4)."""
+def dng(
+    path: Path,
+    mosaic: Array,
+    orientation: int = 1,
+    when: CaptureTime = EPOCH,
+    preview: bytes | Array | None = None,
+) -> Path:
+    """A DNG of a Bayer mosaic of 16 bits, of a camera whose colours are XYZ (DNG 1.4); with a
+    preview, a JPEG or a bitmap, as the first page, as converters write it."""
     ten = [value * 10000 for value in (1, 0, 0, 0, 1, 0, 0, 0, 1)]
-    tags = [
+    camera = [
         (271, "s", 0, "Acme", True),
         (272, "s", 0, "Acme One", True),
         (274, "H", 1, orientation, True),
-        (33421, "H", 2, (2, 2), True),
-        (33422, "B", 4, bytes([0, 1, 1, 2]), True),
         (36867, "s", 0, when.iso(0)[:19].replace("-", ":").replace("T", " "), True),
         (37521, "s", 0, "25", True),
         (50706, "B", 4, bytes([1, 4, 0, 0]), True),
         (50708, "s", 0, "Acme One", True),
-        (50717, "I", 1, 65535, True),
         (50721, "2i", 9, [part for value in ten for part in (value, 10000)], True),
         (50728, "2I", 3, (1, 1) * 3, True),
         (50778, "H", 1, 21, True),
     ]
-    tifffile.imwrite(path, mosaic, photometric="cfa", extratags=tags, metadata=None)
+    sensor = [
+        (33421, "H", 2, (2, 2), True),
+        (33422, "B", 4, bytes([0, 1, 1, 2]), True),
+        (50717, "I", 1, 65535, True),
+    ]
+    with tifffile.TiffWriter(path) as file:
+        if preview is None:
+            file.write(mosaic, photometric="cfa", extratags=camera + sensor, metadata=None)
+            return path
+        first = {"subfiletype": 1, "subifds": 1, "extratags": camera, "metadata": None}
+        if isinstance(preview, bytes):
+            # what this page says of its size, nobody asks
+            shape = {"shape": (40, 60, 3), "dtype": np.uint8, "rowsperstrip": 40}
+            jpeg = {"photometric": "ycbcr", "compression": "jpeg"}
+            file.write(iter([preview]), **shape, **jpeg, **first)
+        else:
+            file.write(preview, photometric="rgb", **first)
+        file.write(mosaic, photometric="cfa", extratags=sensor, metadata=None)
     return path
 
 
 MOSAIC = np.full((80, 120), 20000, np.uint16)
 MOSAIC[:, 60:] = 40000
+QUARTERS = MOSAIC.copy()
+QUARTERS[40:, :60] = 60000
 
 
 def test_raw_is_developed_alike_at_full_and_half_size(tmp_path: Path) -> None:
@@ -71,10 +95,8 @@ def test_raw_is_developed_alike_at_full_and_half_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_raw(tmp_path: Path, orientation: int) -> None:
     pytest.importorskip("rawpy")
-    mosaic = MOSAIC.copy()
-    mosaic[40:, :60] = 60000
-    flat = pixels(dng(tmp_path / "a.dng", mosaic), (1, 1))
-    decoded = pixels(dng(tmp_path / "a.dng", mosaic, orientation), (1, 1))
+    flat = pixels(dng(tmp_path / "a.dng", QUARTERS), (1, 1))
+    decoded = pixels(dng(tmp_path / "a.dng", QUARTERS, orientation), (1, 1))
     tagged, exif = BytesIO(), Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray((flat >> 8).astype(np.uint8)).save(tagged, "PNG", exif=exif)
@@ -117,6 +139,167 @@ def test_the_raw_of_a_jpeg_is_the_same_press_of_the_shutter(tmp_path: Path) -> N
     assert "the RAW of A.JPG" in statuses["a.dng"].reason
     alone = scan(tmp_path, exclude=["*.JPG"])
     assert [still.name for still in alone.stills] == ["a.dng", "b.dng"]
+
+
+# ------------------------------------------------------------------ previews
+
+
+def painted(width: int = 60, height: int = 40) -> Array:
+    """What no mosaic here looks like: red on the left, blue on the right, dark at the top."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[height // 2 :, : width // 2, 0] = 200
+    picture[: height // 2, : width // 2, 0] = 100
+    picture[:, width // 2 :, 2] = 150
+    return picture
+
+
+def as_jpeg(picture: Array, orientation: int | None = None, **options: Any) -> bytes:
+    """A JPEG, with EXIF of its own where an orientation is given: in front, as cameras have it,
+    where LibRaw heeds it."""
+    stream = BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=95, subsampling=0, **options)
+    data = stream.getvalue()
+    if orientation is None:
+        return data
+    exif = exif_bytes(EPOCH, orientation=orientation)
+    head = b"\xff\xd8\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    return head + data[4 + int.from_bytes(data[4:6], "big") :]
+
+
+def seen(path: Path, side: int = 60, limits: Limits | None = None) -> Array:
+    still = only(path)
+    with Reader(limits or Limits()) as reader:
+        picture = thumbnail(reader, still, side)
+        np.testing.assert_array_equal(glimpse(reader, str(path), side), picture)
+    assert (picture.dtype, max(picture.shape)) == (np.uint8, side)
+    return picture
+
+
+def is_preview(picture: Array) -> bool:
+    """Whether it is coloured, which the mosaics are not."""
+    return bool((picture.max(axis=2).astype(int) - picture.min(axis=2)).mean() > 50)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["without EXIF", "with EXIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_preview_is_turned_once(tmp_path: Path, orientation: int, own: bool) -> None:
+    pytest.importorskip("rawpy")
+    preview = as_jpeg(painted(), orientation if own else None)
+    picture = seen(dng(tmp_path / "a.dng", QUARTERS, orientation, preview=preview))
+    tagged, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(painted()).save(tagged, "PNG", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tagged)))
+    assert picture.shape == upright.shape
+    assert np.abs(picture.astype(int) - upright).mean() < 5
+    # the RAW has the same quarters, and the same way is up
+    raw = pixels(tmp_path / "a.dng", (1, 1))
+    assert raw.shape[0] > raw.shape[1] if orientation >= 5 else raw.shape[1] > raw.shape[0]
+
+
+def test_a_large_preview_is_made_smaller(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    preview = as_jpeg(painted(606, 400))  # cameras cut other edges than LibRaw
+    picture = seen(dng(tmp_path / "a.dng", QUARTERS, preview=preview))
+    assert picture.shape == (40, 60, 3)
+    assert np.abs(picture.astype(int) - painted()).mean() < 6
+
+
+def test_a_still_and_what_it_is_judged_by_are_never_the_preview(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    path = dng(tmp_path / "a.dng", QUARTERS, preview=as_jpeg(painted()))
+    plain = dng(tmp_path / "plain.dng", QUARTERS)
+    np.testing.assert_array_equal(pixels(path, (60, 40)), pixels(plain, (60, 40)))
+    rows = [look(scan(name, cached=False)).rows for name in (path, plain)]
+    np.testing.assert_array_equal(*rows)
+
+
+def with_bars() -> Array:
+    picture = np.zeros((120, 160, 3), np.uint8)
+    picture[7:113] = painted(160, 106)
+    return picture
+
+
+def zeros_in(data: bytes) -> bytes:
+    middle = len(data) * 2 // 3
+    return data[:middle] + bytes(60) + data[middle + 60 :]
+
+
+NOISE = np.random.default_rng(3).integers(0, 255, (40, 60, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("preview", "orientation", "limits"),
+    [
+        (None, 1, None),
+        (painted(), 1, None),
+        (as_jpeg(painted(30, 20)), 1, None),
+        (as_jpeg(with_bars()), 1, None),
+        (as_jpeg(np.rot90(painted(), 3)), 6, None),
+        (as_jpeg(painted(), 1), 6, None),
+        (as_jpeg(painted(), 3), 1, None),
+        (zeros_in(as_jpeg(NOISE)), 1, None),
+        (as_jpeg(NOISE)[:-600], 1, None),
+        (as_jpeg(painted(600, 400)), 1, Limits(pixels=100_000)),
+        (as_jpeg(painted(), progressive=True), 1, Limits(scans=2)),
+    ],
+    ids=[
+        "none",
+        "bitmap",
+        "too small",
+        "black bars",
+        "upright already",
+        "says that it is upright",
+        "says that it is upside down",
+        "damaged",
+        "cut short",
+        "pixels",
+        "scans",
+    ],
+)
+def test_where_a_preview_will_not_do_the_raw_is_shown(
+    tmp_path: Path,
+    preview: bytes | Array | None,
+    orientation: int,
+    limits: Limits | None,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("rawpy")
+    path = dng(tmp_path / "a.dng", QUARTERS, orientation, preview=preview)
+    picture = seen(path, limits=limits)
+    assert not is_preview(picture)
+    np.testing.assert_array_equal(
+        picture, seen(dng(tmp_path / "plain.dng", QUARTERS, orientation), limits=limits)
+    )
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bitmap_that_claims_to_be_larger_than_it_is_harms_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    path = dng(tmp_path / "a.dng", QUARTERS, preview=painted())
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        for name, side in (("ImageWidth", 21000), ("ImageLength", 14000)):
+            at = file.pages.first.tags[name].valueoffset
+            data[at : at + 4] = side.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert not is_preview(seen(path))
+
+
+def test_preview_of_a_real_raw(shared: Path) -> None:
+    pytest.importorskip("rawpy")
+    still = only(shared / "raw_real" / "canon_eos_6d.dng")
+    with Reader() as reader:
+        small, large = (thumbnail(reader, still, side) for side in (160, 1100))
+    assert (small.shape, large.shape) == ((107, 160, 3), (733, 1100, 3))
+    # the preview and the RAW, which alone is large enough for the second, show one scene
+    likeness = np.corrcoef(small[..., 1].ravel(), shrunk(large, small.shape)[..., 1].ravel())
+    assert 0.95 < likeness[0, 1] < 0.9999
+
+
+def shrunk(picture: Array, shape: tuple[int, ...]) -> Array:
+    resized = Image.fromarray(picture).resize(shape[1::-1], Image.Resampling.BOX)
+    return np.asarray(resized)
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import StillError
+from timelapse.ingest import raw
 from timelapse.ingest.decode import decode_bytes
 from timelapse.ingest.find import Reader
 from timelapse.ingest.header import read_header
@@ -122,9 +124,21 @@ def look(
 
 def thumbnail(reader: Reader, still: Still, side: int) -> Pixels:
     """The still as sRGB in display light, H x W x 3, uint8, its longer side at most `side` pixels;
-    of a JPEG that its decoder complains of, what can be seen.  Raises StillError."""
-    data, seen = reader.read(still.file), replace(still, damaged=True)
-    return _small(_decoded(data, seen, reader, side), still.size, side)
+    of a JPEG that its decoder complains of, what can be seen; of a RAW file the camera's preview,
+    where one is large enough, whatever became of the rest.  Raises StillError."""
+    data = reader.read(still.file)
+    if still.kind == "raw":
+        with suppress(StillError):  # none that will do: then the RAW itself
+            return _preview(data, still, reader, side)
+    return _small(_decoded(data, replace(still, damaged=True), reader, side), still.size, side)
+
+
+def _preview(data: bytes, still: Still, reader: Reader, side: int) -> Pixels:
+    inside, seen = raw.preview(data, still, reader.limits)
+    wanted = _within(still.size, side)
+    if seen.size[0] < wanted[0] or seen.size[1] < wanted[1]:
+        raise StillError(str(still.file), "RAW: its preview is too small")
+    return _small(decode_bytes(inside, seen, wanted, reader.limits), still.size, side)
 
 
 def glimpse(reader: Reader, path: str, side: int) -> Pixels:
@@ -148,6 +162,8 @@ class _Seen:
 
 def _look(reader: Reader, still: Still, damaged: bool) -> _Seen:
     try:
+        # Of a RAW file never the preview: the camera gave it a brightness of its own, and it may
+        # be whole where the RAW is not.
         data = reader.read(still.file)
         try:
             return _Seen(measured(_decoded(data, still, reader, SIDE), still.size))

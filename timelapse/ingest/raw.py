@@ -2,7 +2,7 @@
 
 The white balance is the camera's, nothing is brightened or stretched by what the picture holds:
 what LibRaw adapts to each picture flickers in a film.  The preview that cameras put into the file
-is not the still.
+is not the still; it shows which still it is, where that is all that is asked.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import BytesIO
+from math import prod
 from typing import Any, BinaryIO
 
 from timelapse.errors import StillError
+from timelapse.ingest import jpeg
 from timelapse.ingest.boxes import boxes
 from timelapse.ingest.exif import Exif, Header, exif_of, read_exif
 from timelapse.ingest.ifd import read_tags
-from timelapse.ingest.still import File, Limits, Pixels, same_size
+from timelapse.ingest.regular import refusing
+from timelapse.ingest.still import File, Limits, Pixels, Still, beyond, same_size
 
 #: How files start that are RAW and no TIFF; the TIFFs among them are told by their tags.
 MAGIC = {
@@ -35,6 +38,9 @@ _ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
 _EXIF_AT_MOST = 1 << 18
 #: The power and the slope at black of sRGB's curve (IEC 61966-2-1, 5.2), which `grade` undoes.
 _SRGB = (2.4, 12.92)
+#: By how much the shape of a preview may differ from the still's: LibRaw counts a few rows and
+#: columns at the edges that cameras cut off.  A preview with black bars differs by a tenth.
+_SHAPE = 0.02
 
 
 @contextmanager
@@ -125,3 +131,32 @@ def pixels(data: bytes, name: str, size: tuple[int, int], at_least: tuple[int, i
     if rgb.min() == rgb.max():
         raise StillError(name, f"RAW: decodes to one value ({rgb.min()}) all over, and no picture")
     return rgb
+
+
+def preview(data: bytes, still: Still, limits: Limits) -> tuple[bytes, Still]:
+    """The largest preview inside a RAW file, as the bytes of a JPEG, and the still that these are:
+    of the preview's own size, to be turned as the RAW is.
+
+    A preview is developed by the camera, with a brightness of its own.  Raises StillError where
+    there is none, it is no JPEG, beyond the limits, cut short, has another shape than the still, or
+    states another orientation: there it is unknown which way is up.
+    """
+    name = str(still.file)
+    with refusing(name, "RAW: its preview cannot be read"):
+        with _opened(BytesIO(data), name) as raw:
+            found = raw.extract_thumb().data
+        if not isinstance(found, bytes):
+            # A bitmap is as large as it claims to be: reading beyond its end kills the process.
+            raise StillError(name, "RAW: its preview is no JPEG")
+        head = jpeg.header(BytesIO(found), replace(still.file, size=len(found)), limits)
+        if prod(head.size) > limits.pixels:
+            raise StillError(
+                name, f"RAW: its preview has {beyond('pixels', limits.pixels, 'pixels')}"
+            )
+        # Cameras store it as the sensor has it.  Its EXIF is its own, or else made by LibRaw,
+        # which puts the orientation of the RAW into it.
+        size = head.size[::-1] if still.orientation >= 5 else head.size
+        shape = size[0] * still.size[1] / (size[1] * still.size[0])
+        if head.exif.orientation != still.orientation or abs(shape - 1) > _SHAPE:
+            raise StillError(name, "RAW: its preview is turned or cut otherwise than the still")
+    return found, replace(still, size=size, bits=8, kind="jpeg", damaged=False)
