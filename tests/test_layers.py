@@ -16,7 +16,7 @@ PACKAGE = Path(timelapse.__file__).parent
 #: From the ground up; a module may import what stands lower, and a stage no later stage.
 STOREYS = [
     ["errors"],
-    ["storage", "machine", "srgb"],
+    ["storage", "machine", "srgb", "svg"],
     ["notation"],
     ["times"],
     ["written"],
@@ -30,10 +30,10 @@ STOREYS = [
     ["yamlfile"],
     ["mistakes"],
     ["section"],
-    ["pacing"],
+    ["pacing", "rollsection"],
     ["project"],
     ["simulate", "cluster", "tables", "starter", "doctor", "talk", "options"],
-    ["scanpage"],
+    ["scanpage", "planplot", "savedplan"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}

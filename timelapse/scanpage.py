@@ -5,12 +5,10 @@ The page needs nothing but itself, and stays small however long the roll is.
 
 from __future__ import annotations
 
-import html
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path, PurePath
 from typing import Any
@@ -30,24 +28,19 @@ from timelapse.ingest import (
 )
 from timelapse.render import check_target
 from timelapse.storage import written_whole
+from timelapse.svg import HEIGHT, INK, WIDTH, Scale, curve, escaped, plot, points
 from timelapse.tables import is_logarithmic, scan_facts
 
 PAGE_ENDINGS = (".html", ".htm")
-#: At most so much of each: points of a curve, marks on it, pictures and their longer side in
+#: At most so much of each: marks on a curve, pictures and their longer side in
 #: pixels, rows of the ledger.
-_POINTS, _MARKS, _PICTURES, _SIDE, _ROWS = 2000, 300, 48, 160, 1000
-#: Width of all plots and height of the curves, in the units of their drawing.
-_WIDTH, _HEIGHT = 1000, 150
+_MARKS, _PICTURES, _SIDE, _ROWS = 300, 48, 160, 1000
 #: Of a keogram where there is no still.
 _EMPTY = (128, 128, 128)
 #: What eight bits cannot tell from black, in stops below white.
 _DARKEST = -12
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2329; --soft: #66707a; --line: #d5dae0; --paper: #fff;
-  --curve: #2563a8; --band: #2563a822; --bad: #c2410c; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ec; --soft: #98a2ad; --line: #39414a;
-  --paper: #14181c; --curve: #7ab2f0; --band: #7ab2f022; --bad: #fb923c; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 1080px; margin: 2em auto; padding: 0 1.5em; }
 h1 { font-size: 1.5em; overflow-wrap: anywhere; } h2 { font-size: 1.1em; margin: 2em 0 .4em; }
@@ -56,10 +49,6 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15em 1.2em; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 svg, .keogram { display: block; width: 100%; border: 1px solid var(--line); }
 svg { overflow: visible; } .keogram { height: 140px; }
-.curve { fill: none; stroke: var(--curve); stroke-width: 1.2; vector-effect: non-scaling-stroke; }
-.band { fill: var(--band); } .mark { fill: var(--bad); }
-text { font: 11px system-ui, sans-serif; fill: var(--soft); paint-order: stroke;
-  stroke: var(--paper); stroke-width: 3px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); gap: 1em; }
 figure { margin: 0; } figure img { max-width: 100%; display: block; border: 1px solid var(--line); }
 figcaption { font-size: .85em; overflow-wrap: anywhere; } figcaption b { color: var(--ink); }
@@ -87,8 +76,8 @@ def write_page(path: Path, name: str, inspection: Inspection) -> None:
 def scan_page(name: str, inspection: Inspection, reader: Reader) -> str:
     """The page as HTML; `reader` gives the pictures."""
     roll, plots = inspection.roll, _Plots(inspection)
-    facts = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in scan_facts(roll))
-    warnings = "".join(f"<li>{_text(warning)}</li>" for warning in roll.warnings)
+    facts = "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(v)}</dd>" for k, v in scan_facts(roll))
+    warnings = "".join(f"<li>{escaped(warning)}</li>" for warning in roll.warnings)
     told = f'<ul class="warnings">{warnings}</ul>' if warnings else ""
     pictures = "".join(_pictures(inspection, reader))
     shown = f'<h2>Bad or left out</h2><div class="pictures">{pictures}</div>' if pictures else ""
@@ -96,9 +85,9 @@ def scan_page(name: str, inspection: Inspection, reader: Reader) -> str:
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width"><title>{_text(name)}</title>
-<style>{_STYLE}</style></head><body>
-<h1>{_text(name)}</h1><dl>{facts}</dl>{told}
+<meta name="viewport" content="width=device-width"><title>{escaped(name)}</title>
+<style>{INK}{_STYLE}</style></head><body>
+<h1>{escaped(name)}</h1><dl>{facts}</dl>{told}
 <h2>From still to still</h2>{plots.steps()}
 <h2>Brightness</h2>{plots.brightness()}
 <h2>Keogram</h2>{plots.keogram()}
@@ -108,36 +97,11 @@ def scan_page(name: str, inspection: Inspection, reader: Reader) -> str:
 """
 
 
-def _text(words: object) -> str:
-    """Any text for HTML; what cannot be shown, as escapes."""
-    shown = (
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(words)
-    )
-    return html.escape("".join(shown))
-
-
 def _picture(pixels: Pixels, quality: int) -> str:
     import simplejpeg
 
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality)
     return f"data:image/jpeg;base64,{b64encode(data).decode('ascii')}"
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Values from `low` to `high` as heights of a plot, from its top down."""
-
-    low: float
-    high: float
-    logarithmic: bool = False
-
-    def heights(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        low, high = self.low, self.high
-        if self.logarithmic:
-            values, low, high = np.log(values), np.log(low), np.log(high)
-        share = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
-        heights: NDArray[np.float64] = 6 + (_HEIGHT - 12) * (1 - share)
-        return heights
 
 
 class _Plots:
@@ -149,17 +113,17 @@ class _Plots:
         first = self._roll.first
         self._times = np.array([float(still.captured - first) for still in self._roll.stills])
         self._span = float(self._roll.end - first)
-        self._across = self._times / self._span * _WIDTH
+        self._across = self._times / self._span * WIDTH
 
     def _axis(self, words: str) -> str:
-        ends = self._roll.first.iso(), _text(words), self._roll.end.iso()
+        ends = self._roll.first.iso(), escaped(words), self._roll.end.iso()
         return f'<div class="axis">{"".join(f"<span>{end}</span>" for end in ends)}</div>'
 
     def steps(self) -> str:
         steps = np.diff(self._times)
         if not len(steps):
             return "<p>There is one still.</p>"
-        scale = _Scale(steps.min(), steps.max(), is_logarithmic(steps.min(), steps.max()))
+        scale = Scale(steps.min(), steps.max(), is_logarithmic(steps.min(), steps.max()))
         heights, stills = scale.heights(steps), self._roll.stills
         longest_first = sorted(self._roll.gaps, key=lambda gap: -gap.seconds)
         marks = [
@@ -170,9 +134,9 @@ class _Plots:
             )
             for gap in longest_first
         ]
-        body = _curve(self._across[:-1], heights) + self._marks(heights, marks)
+        body = curve(self._across[:-1], heights) + self._marks(heights, marks)
         words = "seconds, logarithmic" if scale.logarithmic else "seconds"
-        return _plot(body, f"{scale.high:.6g} s", f"{scale.low:.6g} s") + self._axis(words)
+        return plot(body, f"{scale.high:.6g} s", f"{scale.low:.6g} s") + self._axis(words)
 
     def brightness(self) -> str:
         rows = self._looks.rows
@@ -184,20 +148,20 @@ class _Plots:
             name: np.log2(np.maximum(rows[name].astype(np.float64), 2.0**_DARKEST))
             for name in ("luminance", "shadows", "lights")
         }
-        scale = _Scale(min(s[seen].min() for s in stops.values()), 0)
+        scale = Scale(min(s[seen].min() for s in stops.values()), 0)
         mean, low, high = (scale.heights(values) for values in stops.values())
         across = self._across[seen]
-        band = f"{_points(across, high[seen])} {_points(across[::-1], low[seen][::-1])}"
+        band = f"{points(across, high[seen])} {points(across[::-1], low[seen][::-1])}"
         marks = [(at, f"{self._roll.stills[at].name}: {f}") for at, f in self._flags.items()]
-        body = f'<polygon class="band" points="{band}"/>{_curve(across, mean[seen])}'
-        body += self._marks(np.where(seen, mean, _HEIGHT - 6), marks)
+        body = f'<polygon class="band" points="{band}"/>{curve(across, mean[seen])}'
+        body += self._marks(np.where(seen, mean, HEIGHT - 6), marks)
         words = "mean, with the span from the 5th to the 99th percentile, in stops below white"
-        return _plot(body, "white", f"{scale.low:.1f}") + self._axis(words)
+        return plot(body, "white", f"{scale.low:.1f}") + self._axis(words)
 
     def keogram(self) -> str:
         """The columns side by side, each for as long as its still stands for; where several stills
         fall into the width of one, that of the last."""
-        edges = np.arange(_WIDTH + 1) / _WIDTH * self._span
+        edges = np.arange(WIDTH + 1) / WIDTH * self._span
         starts, ends = edges[:-1], edges[1:]
         at = np.clip(np.searchsorted(self._times, ends, "left") - 1, 0, None)
         columns = self._looks.rows["column"][at]
@@ -214,31 +178,9 @@ class _Plots:
     def _marks(self, heights: NDArray[Any], marks: Sequence[tuple[int, str]]) -> str:
         return "".join(
             f'<circle class="mark" cx="{self._across[at]:.1f}" cy="{heights[at]:.1f}" r="3.5">'
-            f"<title>{_text(words)}</title></circle>"
+            f"<title>{escaped(words)}</title></circle>"
             for at, words in marks[:_MARKS]
         )
-
-
-def _plot(body: str, top: str, bottom: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{body}'
-        f'<text x="4" y="14">{_text(top)}</text>'
-        f'<text x="4" y="{_HEIGHT - 6}">{_text(bottom)}</text></svg>'
-    )
-
-
-def _curve(across: NDArray[Any], heights: NDArray[Any]) -> str:
-    return f'<polyline class="curve" points="{_points(across, heights)}"/>'
-
-
-def _points(across: NDArray[Any], heights: NDArray[Any]) -> str:
-    """A curve's points; of a long one the highest and the lowest of each stretch."""
-    if len(heights) > _POINTS:
-        stretches = np.array_split(np.arange(len(heights)), _POINTS // 2)
-        ends = [sorted((s[heights[s].argmin()], s[heights[s].argmax()])) for s in stretches]
-        kept = np.concatenate(ends)
-        across, heights = across[kept], heights[kept]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
 
 
 def _pictures(inspection: Inspection, reader: Reader) -> Iterator[str]:
@@ -260,7 +202,7 @@ def _pictures(inspection: Inspection, reader: Reader) -> Iterator[str]:
             else:
                 pixels = glimpse(reader, entry.path, _SIDE)
             shown = f'<img alt="" src="{_picture(pixels, 70)}">'
-        name, words = _text(PurePath(entry.path).name), _text(f"{entry.status}; {entry.reason}")
+        name, words = escaped(PurePath(entry.path).name), escaped(f"{entry.status}; {entry.reason}")
         yield f"<figure>{shown}<figcaption><b>{name}</b><br>{words}</figcaption></figure>"
 
 
@@ -270,8 +212,8 @@ def _ledger(ledger: Sequence[LedgerEntry]) -> str:
     silent = [not e.reason and e.status is Status.USED for e in ledger]
     shown = sorted(sorted(range(len(ledger)), key=silent.__getitem__)[:_ROWS])
     rows = "".join(
-        f"<tr><td>{_text(e.status)}</td><td>{_text(e.path)}</td>"
-        f"<td>{e.captured.iso(3) if e.captured else ''}</td><td>{_text(e.reason)}</td></tr>"
+        f"<tr><td>{escaped(e.status)}</td><td>{escaped(e.path)}</td>"
+        f"<td>{e.captured.iso(3) if e.captured else ''}</td><td>{escaped(e.reason)}</td></tr>"
         for e in (ledger[at] for at in shown)
     )
     left = len(ledger) - len(shown)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from timelapse.cli.group import FAILED, finish, is_project, job_of, main, print_json
+from timelapse.cli.group import FAILED, finish, is_plan, is_project, job_of, main, print_json
 from timelapse.options import (
     BYTES,
     json_option,
@@ -60,13 +60,16 @@ def render(
     strict: bool,
     quiet: bool,
 ) -> None:
-    """Renders PROJECT, or ROLL at a speed or to a duration, into a film with a report."""
+    """Renders PROJECT (a saved plan, too), or ROLL at a speed or to a duration, into a film with a
+    report."""
     if speed and duration:
         raise click.UsageError("--speed and --duration exclude each other")
     if cluster and (workers or memory):
         raise click.UsageError("--workers and --memory are for this machine, not for --cluster")
     given: list[tuple[str, str | None, str]] = []
-    if not is_project(source) and not (speed or duration or _sets_schedule(settings)):
+    if not (is_project(source) or is_plan(source)) and not (
+        speed or duration or _sets_schedule(settings)
+    ):
         raise click.UsageError("a roll needs --speed or --duration")
     options = (
         ("schedule.speed", speed, "--speed"),

@@ -81,7 +81,18 @@ def any_speed(roll: str) -> list[tuple[str, str | None, str]]:
     return [] if is_project(roll) else [("schedule.speed", "1", "ROLL")]
 
 
+def is_plan(source: str) -> bool:
+    """Whether that names a saved plan."""
+    return Path(source).suffix.lower() == ".json"
+
+
 def job_of(source: str, settings: list[tuple[str, str | None, str]], talk: Talk) -> Job:
+    if is_plan(source):
+        from timelapse.savedplan import load_plan
+
+        if settings:
+            raise click.UsageError(f"{source}: a saved plan is as it is; set values of the project")
+        return load_plan(Path(source))
     project = load_project(source, settings)
     return project.job(scanned(project, talk))
 

@@ -10,6 +10,7 @@ from timelapse.cli.group import (
     FAILED,
     any_speed,
     finish,
+    is_plan,
     job_of,
     load_project,
     main,
@@ -96,6 +97,9 @@ def new(roll: str, out: str, force: bool, quiet: bool) -> None:
 
 @main.command()
 @click.argument("project")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Save the plan as PLAN.json.")
+@click.option("--plot", metavar="SVG", type=click.Path(path_type=Path), help="Draw the plan.")
+@click.option("--diff", "other", metavar="OTHER", help="Tell what differs from another plan.")
 @set_option
 @json_option
 @strict_option
@@ -104,17 +108,48 @@ def new(roll: str, out: str, force: bool, quiet: bool) -> None:
 def plan(
     ctx: click.Context,
     project: str,
+    out: Path | None,
+    plot: Path | None,
+    other: str | None,
     settings: tuple[str, ...],
     as_json: bool,
     strict: bool,
     quiet: bool,
 ) -> None:
-    """A dry run of PROJECT: where everything falls, and at what speed.  Decodes nothing."""
+    """A dry run of PROJECT: where everything falls, and at what speed.  Decodes nothing.
+
+    PROJECT and OTHER may also be saved plans.
+    """
     from timelapse.report import plan_json
 
-    talk = Talk(quiet)
-    job = job_of(project, settings_of(settings), talk)
+    talk, given = Talk(quiet), settings_of(settings)
+    if out:
+        from timelapse.render import check_target
+
+        check_target(out, (".json",))
+        if is_plan(project):
+            raise click.UsageError(f"{project} is a saved plan already")
+        whole = load_project(project, given)
+        job = whole.job(scanned(whole, talk))
+    else:
+        job = job_of(project, given, talk)
+    if other:
+        from timelapse.savedplan import differences
+
+        found = list(differences(job, job_of(other, [], talk)))
+        print_json(found) if as_json else click.echo("\n".join(found) or "the same frames")
+        ctx.exit(FAILED if found else 0)
     job.compositor()
+    if out:
+        from timelapse.savedplan import save
+
+        save(out, whole, job)
+        talk.say(f"wrote {out}")
+    if plot:
+        from timelapse.planplot import write_plot
+
+        write_plot(plot, job)
+        talk.say(f"wrote {plot}")
     data = plan_json(job)
     if as_json:
         print_json(data)

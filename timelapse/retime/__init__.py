@@ -18,7 +18,8 @@ from timelapse.retime.gaps import GapAt, Gaps, cuts, treated
 from timelapse.retime.mixing import Mixing, mix
 from timelapse.retime.plan import Plan, Taps, make_plan
 from timelapse.retime.route import Cut, Edits, Freeze, Reverse
-from timelapse.retime.schedule import Ease, Schedule, SpeedKey, constant, eased, fitted, lasting
+from timelapse.retime.schedule import Ease, Schedule
+from timelapse.retime.speeds import SpeedKey, constant, eased, fitted, lasting
 from timelapse.retime.timeline import Timeline
 
 __all__ = [

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
 from timelapse.retime.route import Edits, Route
-from timelapse.retime.schedule import Schedule, laid
+from timelapse.retime.schedule import Schedule
+from timelapse.retime.speeds import laid
 from timelapse.times import MissionTime, VideoTime
 
 #: Knots between which the speed is a straight line over video time.
