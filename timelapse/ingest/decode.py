@@ -22,8 +22,8 @@ def decode(reader: Reader, still: Still, at_least: tuple[int, int]) -> Pixels:
 
     It is upright (the EXIF orientation has been applied) and has at least the size `at_least`
     (width, height), if the still itself has; JPEGs come at the smallest scale in eighths that
-    gives this and costs hardly more than a larger one, RAW at half its size where that gives it.  The
-    array is new and the caller's.  Raises StillError where the file cannot be decoded without a
+    gives this and costs hardly more than a larger one, RAW at half its size where that gives it.
+    The array is new and the caller's.  Raises StillError where the file cannot be decoded without a
     complaint of the decoder: a half-decoded picture is none, unless the still is `damaged`.
     """
     return decode_bytes(reader.read(still.file), still, at_least, reader.limits)

@@ -15,7 +15,7 @@ from timelapse.ingest.regular import chunks
 from timelapse.ingest.still import CUT_SHORT, File, Limits, Pixels, beyond, same_size
 from timelapse.machine import Buffers
 
-#: Scales, in eighths, that cost at most a few ms more than the next larger one, and leave less to hold
+#: Scales, in eighths, that cost hardly more than the next larger one, and leave less to hold
 #: (docs/decisions/0009).
 _EIGHTHS = (1, 2, 3, 4)
 #: Starts of frame, of all processes and of the progressive ones; the segments that hold EXIF and
