@@ -1,4 +1,4 @@
-"""Makes the pictures of the docs from the demo's film.
+"""Makes the pictures of the docs from the demo's film and from the flagship's plan.
 
 timelapse demo -o demo.mp4 && python docs/make_pictures.py demo.mp4
 """
@@ -8,10 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 from PIL import Image
+
+from timelapse import load
+from timelapse.planplot import plan_plot
+from timelapse.simulate import simulate
 
 PICTURES = Path(__file__).parent / "pictures"
 COLUMNS, WIDTH = 3, 420
@@ -32,8 +37,19 @@ def contact_sheet(film: Path) -> Image.Image:
     return Image.fromarray(np.vstack(rows))
 
 
+def flagship_plot(folder: Path) -> str:
+    """The plan of the flagship as SVG, from a simulated roll of small stills."""
+    simulate(folder / "frames", size=(96, 54), workers=1)
+    configs = Path(__file__).parents[1] / "configs"
+    project = folder / "progress_ms10.yaml"
+    project.write_text((configs / project.name).read_text(encoding="utf-8"), encoding="utf-8")
+    return plan_plot(load(project).job())
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     PICTURES.mkdir(exist_ok=True)
     contact_sheet(Path(sys.argv[1])).save(PICTURES / "demo.jpg", quality=88)
+    with TemporaryDirectory() as folder:
+        (PICTURES / "speed.svg").write_text(flagship_plot(Path(folder)), encoding="utf-8")

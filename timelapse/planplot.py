@@ -17,7 +17,9 @@ from timelapse.svg import HEIGHT, INK, WIDTH, Scale, curve, escaped
 #: Room above the plots for the labels, between the plots, and at the left and right.
 _TOP, _BETWEEN, _SIDE = 120, 34, 70
 #: A label is cut after so many characters.
-_LABEL = 34
+_LABEL = 28
+#: So far apart labels stand at least.
+_APART = 16.0
 
 
 def write_plot(path: Path, job: Job) -> None:
@@ -106,17 +108,19 @@ def _gaps(job: Job) -> str:
 
 def _milestones(job: Job, bottom: int) -> str:
     """A line at every showing of a milestone, with its label over it."""
-    lines, frames = [], job.plan.frames
+    lines, frames, free = [], job.plan.frames, 0.0
     for placed in job.placed:
         for frame in placed.showings:
             if not 0 <= frame < frames:
                 continue
             x = frame / frames * WIDTH
+            free = beside = max(x, free)
+            free += _APART
             label = placed.text.replace("\n", " ")
             label = label if len(label) <= _LABEL else f"{label[: _LABEL - 3]}..."
             lines.append(
                 f'<line class="stone" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 20}" y2="{bottom}"/>'
-                f'<text transform="translate({x:.1f} {_TOP - 24}) rotate(-28)">'
+                f'<text transform="translate({beside:.1f} {_TOP - 24}) rotate(-28)">'
                 f"{escaped(label)}</text>"
             )
     return "".join(lines)
