@@ -478,3 +478,36 @@ def test_a_real_roll_with_a_freeze_a_ramp_a_cut_and_marked_gaps(
         wrong += best != nearest and abs(best - nearest) > 1
     assert wrong == 0
     assert plan.frames > 100
+
+
+def test_a_still_may_stand_in_the_middle_of_its_exposure() -> None:
+    stills = [
+        Still(File(f"{n}.jpg", 1, 0), EPOCH + 10 * n, (64, 48), 1, 8, "jpeg", "", exposure=e)
+        for n, e in enumerate([Fraction(8), Fraction(4), None, Fraction(30)])
+    ]
+    roll = Roll(tuple(stills), (), TimeSource.EXIF)
+    timeline = Timeline(constant(Fraction(25), mission(0), mission(40)), RATE, EPOCH)
+    at = {
+        stands: make_plan(roll, timeline, Linear(stands=stands)).taps  # type: ignore[arg-type]
+        for stands in ("start", "middle")
+    }
+    np.testing.assert_allclose(at["start"].row(5)[1], [0.5, 0.5])
+    # Now they stand at 4, 12, 20 and 45 s; a frame a second.
+    assert at["middle"].row(3)[0].tolist() == [0]
+    np.testing.assert_allclose(at["middle"].row(6)[1], [0.75, 0.25])
+    np.testing.assert_allclose(at["middle"].row(25)[1], [0.8, 0.2])
+
+
+def test_exposures_are_read_as_cameras_write_them(tmp_path: Path) -> None:
+    from PIL import Image
+    from PIL.TiffImagePlugin import IFDRational
+
+    from timelapse.ingest import scan
+
+    for number, exposure in enumerate([IFDRational(1, 250), IFDRational(30, 1), IFDRational(0, 0)]):
+        exif = Image.Exif()
+        inner = exif.get_ifd(0x8769)
+        inner[0x9003], inner[0x829A] = f"2018:11:16 18:14:{number:02d}", exposure
+        Image.new("RGB", (64, 48), (9 * number, 0, 0)).save(tmp_path / f"{number}.jpg", exif=exif)
+    found = [still.exposure for still in scan(tmp_path).stills]
+    assert found == [Fraction(1, 250), 30, None]

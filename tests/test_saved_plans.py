@@ -94,7 +94,7 @@ def test_one_changed_weight_is_told(project: Path) -> None:
         (lambda saved: saved.pop("rows"), "is no saved plan"),
         (lambda saved: saved["rows"].update(stills=saved["rows"]["starts"]), "do not fit"),
         (lambda saved: saved["rows"].update(weights="%%"), "is no saved plan"),
-        (lambda saved: saved["roll"]["stills"].clear(), "saved plan|left to show|empty"),
+        (lambda saved: saved["roll"][0].clear(), "saved plan|left to show|empty"),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(

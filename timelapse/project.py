@@ -207,7 +207,7 @@ class Project(Section):
         several = self._blends
         if not several:
             raise ValueError("retime: the list is empty")
-        whole = ("gaps", "gap_at", "light", "dither")
+        whole = ("gaps", "gap_at", "light", "dither", "stands")
         for blend in several[1:]:
             default = type(blend)()
             for name in whole:

@@ -12,8 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import ProjectError, RenderError, RollError
-from timelapse.ingest import File, Frame, LedgerEntry, Limits, Roll, Status, Still, TimeSource
+from timelapse.ingest import File, Roll, from_plain, to_plain
 from timelapse.project import Project, of_document
 from timelapse.render import Job
 from timelapse.report import plan_json
 from timelapse.retime import Taps
 from timelapse.storage import written_whole
-from timelapse.times import CaptureTime
 from timelapse.yamlfile import Document
 
 ENDING = ".json"
@@ -46,19 +44,7 @@ def save(path: Path, project: Project, job: Job) -> None:
         **plan_json(job),
         "project": data,
         "base": str(base.absolute()),
-        "roll": {
-            "order": str(roll.order),
-            "dated": roll.dated,
-            "warnings": list(roll.warnings),
-            "stated_interval": _exact(roll.stated_interval),
-            "bridged": list(roll.bridged),
-            "limits": asdict(roll.limits),
-            "stills": [_still_row(still) for still in roll.stills],
-            "ledger": [
-                [e.path, str(e.status), e.reason, e.captured and _exact(e.captured.seconds)]
-                for e in roll.ledger
-            ],
-        },
+        "roll": to_plain(_elsewhere(roll)),
         "rows": {name: _packed(getattr(taps, name)) for name in _ROWS},
     }
     try:
@@ -80,14 +66,14 @@ def load_plan(path: Path) -> Job:
         if saved["timelapse_plan"] != _VERSION:
             raise RollError(f"{path}: was saved by another version; plan the project again")
         project = of_document(Document(str(path), saved["project"]), Path(saved["base"]))
-        roll = _roll(saved["roll"])
+        roll = from_plain(Roll)(saved["roll"])
         rows = Taps(**{name: _unpacked(saved["rows"][name], kind) for name, kind in _ROWS.items()})
     except (ProjectError, RollError):
         raise
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not ASCII text"
         raise RollError(f"{path}: the plan cannot be read: {why}") from error
-    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, IndexError, ZeroDivisionError, zlib.error) as error:
         raise RollError(f"{path}: is no saved plan; make one with timelapse plan -o") from error
     if not roll.stills:
         raise RollError(f"{path}: is no saved plan: it has no stills")
@@ -172,50 +158,17 @@ def _listed(words: list[str]) -> str:
     return ", ".join(words[:5]) + more
 
 
-def _exact(value: Fraction | None) -> str | None:
-    return None if value is None else f"{value.numerator}/{value.denominator}"
+def _elsewhere(roll: Roll) -> Roll:
+    """The roll with paths that hold wherever the program is run."""
 
+    def file(given: File) -> File:
+        # Not resolved: what a link leads to may change, and has another name.
+        if given.archive:
+            return replace(given, archive=os.path.abspath(given.archive))  # noqa: PTH100
+        return replace(given, path=os.path.abspath(given.path))  # noqa: PTH100
 
-def _still_row(still: Still) -> list[Any]:
-    file = still.file
-    place = file.path if file.archive else os.path.abspath(file.path)  # noqa: PTH100 - keeps links
-    archive = os.path.abspath(file.archive) if file.archive else None  # noqa: PTH100
-    frame = None if file.frame is None else list(file.frame)
-    return [
-        [place, file.size, file.mtime_ns, archive, frame],
-        _exact(still.captured.seconds),
-        [*still.size, still.orientation, still.bits],
-        [still.kind, still.camera, still.damaged],
-    ]
-
-
-def _still(row: list[Any]) -> Still:
-    (path, size, mtime, archive, frame), captured, shape, rest = row
-    number = None if frame is None else Frame(*map(int, frame))
-    file = File(str(path), int(size), int(mtime), archive, number)
-    width, height, orientation, bits = map(int, shape)
-    kind, camera, damaged = rest
-    time = CaptureTime(Fraction(captured))
-    return Still(
-        file, time, (width, height), orientation, bits, str(kind), str(camera), bool(damaged)
-    )
-
-
-def _roll(saved: dict[str, Any]) -> Roll:
-    stated = saved["stated_interval"]
-    return Roll(
-        tuple(map(_still, saved["stills"])),
-        tuple(
-            LedgerEntry(path, Status(status), reason, at and CaptureTime(Fraction(at)))
-            for path, status, reason, at in saved["ledger"]
-        ),
-        TimeSource(saved["order"]),
-        bool(saved["dated"]),
-        tuple(map(str, saved["warnings"])),
-        None if stated is None else Fraction(stated),
-        Limits(**saved["limits"]),
-        tuple(map(int, saved["bridged"])),
-    )
+    stills = (replace(still, file=file(still.file)) for still in roll.stills)
+    return replace(roll, stills=tuple(stills))
 
 
 def _packed(array: NDArray[Any]) -> str:

@@ -7,6 +7,7 @@ from timelapse.ingest.find import Reader, natural
 from timelapse.ingest.inspection import Inspection, inspect
 from timelapse.ingest.look import Looks, glimpse, thumbnail
 from timelapse.ingest.names import NamePattern
+from timelapse.ingest.plain import from_plain, to_plain
 from timelapse.ingest.regular import chunks
 from timelapse.ingest.scan import scan
 from timelapse.ingest.still import (
@@ -51,10 +52,12 @@ __all__ = [
     "decode",
     "decode_bytes",
     "decoding_memory",
+    "from_plain",
     "glimpse",
     "inspect",
     "natural",
     "read_table",
     "scan",
     "thumbnail",
+    "to_plain",
 ]

@@ -16,10 +16,12 @@ from timelapse.ingest.still import Limits
 from timelapse.times import CaptureTime, Seconds, read_utc_offset
 
 ORIENTATION, MAKE, MODEL, EXIF_IFD = 0x0112, 0x010F, 0x0110, 0x8769
-TAKEN, OFFSET, SUBSECONDS = 0x9003, 0x9011, 0x9291
+TAKEN, OFFSET, SUBSECONDS, EXPOSURE = 0x9003, 0x9011, 0x9291, 0x829A
 GPS_IFD, GPS_TIME, GPS_DATE = 0x8825, 0x0007, 0x001D
 #: No clock tells more than nanoseconds; what follows is noise.
 _DIGITS = 9
+#: No shutter is open for longer than a day, in seconds.
+_LONGEST = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Exif:
     `local` is DateTimeOriginal with SubSecTimeOriginal, as if it were UTC; `subseconds` are the
     digits of the latter; `zone` is OffsetTimeOriginal in seconds.  EXIF DateTime and OffsetTime
     are not here: they tell of the day on which the file was last saved.  `note` says what was
-    there but could not be believed.  `gps` is the instant of the GPS fix, where there is one.
+    there but could not be believed.  `gps` is the instant of the GPS fix, where there is one,
+    `exposure` how long the shutter was open, in seconds.
     """
 
     local: CaptureTime | None = None
@@ -39,6 +42,7 @@ class Exif:
     camera: str = ""
     note: str = ""
     gps: CaptureTime | None = None
+    exposure: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,19 @@ def read_exif(tags: Mapping[int, Any]) -> Exif:
         camera,
         "; ".join(notes),
         _gps_time(tags),
+        _exposure(tags.get(EXPOSURE)),
     )
+
+
+def _exposure(value: Any) -> Fraction | None:
+    """ExposureTime (Exif 2.32, 4.6.5), where it is one."""
+    with suppress(TypeError, AttributeError, ValueError, ArithmeticError):
+        if isinstance(value, tuple):
+            value = Fraction(*map(int, value))
+        seconds = Fraction(*_ratio(value))
+        if 0 < seconds <= _LONGEST:
+            return seconds
+    return None
 
 
 def _gps_time(tags: Mapping[int, Any]) -> CaptureTime | None:

@@ -50,6 +50,7 @@ class Timed:
             self.header.bits,
             self.header.kind,
             exif.camera,
+            exposure=exif.exposure,
         )
 
     def noted(self, note: str) -> str:

@@ -60,6 +60,7 @@ class Angle(float, Notation):
 
 Light = Literal["linear", "display"]
 Dither = Literal["auto", "on", "off"]
+Stands = Literal["start", "middle"]
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class _Blend:
     gaps.  `shutter` matters to modes that average over time; the others do without it.  `light` is
     what stills are mixed in: linear, as a sensor adds it, or display light, as most programs do.
     `dither` spreads the rounding to 8 bits, so that a sky shows no bands: `auto` where the stills
-    have more.  Where several blends stand in a list, each but the first says with `at` from when
-    on it is the one."""
+    have more.  A still stands at the instant at which it was taken; with `stands: middle` at the
+    middle of its exposure, which is what a blend of long exposures means.  Where several blends
+    stand in a list, each but the first says with `at` from when on it is the one."""
 
     gaps: Gaps = "hold"
     gap_at: tuple[GapAt, ...] = ()
     shutter: Angle = Angle(180)
     light: Light = "linear"
     dither: Dither = "auto"
+    stands: Stands = "start"
     at: Instant | None = None
 
     #: How the stills of a row become a frame.

@@ -149,7 +149,7 @@ def make_plan(
             f"({roll.first.iso()} to {roll.end.iso()}); check mission.epoch and roll.clock"
         )
     gaps = treated(roll, blends[0].gaps, blends[0].gap_at, timeline.context, timeline.epoch)
-    knots, sources = _knots(roll, timeline, gaps, lost)
+    knots, sources = _knots(roll, timeline, gaps, lost, blends[0].stands == "middle")
     starts = [_turn(mode, timeline) if at else 0 for at, mode in enumerate(blends)]
     stops = [*starts[1:], timeline.frames]
     if starts != sorted(starts):
@@ -284,9 +284,10 @@ def _faded(timeline: Timeline) -> NDArray[np.bool_]:
 
 
 def _knots(
-    roll: Roll, timeline: Timeline, gaps: dict[Gap, Gaps], lost: frozenset[int]
+    roll: Roll, timeline: Timeline, gaps: dict[Gap, Gaps], lost: frozenset[int], middle: bool
 ) -> tuple[Ticks, NDArray[np.int32]]:
-    """Where each still stands, in ticks since the clip's start, and which still each knot is."""
+    """Where each still stands, in ticks since the clip's start, and which still each knot is; in
+    the `middle` of its exposure, if it shall."""
     start = timeline.capture_of(timeline.schedule.start)
 
     def ticks(time: CaptureTime) -> int:
@@ -308,6 +309,11 @@ def _knots(
         times, sources = times[kept], sources[np.maximum(latest, 0)][kept]
     if not len(times):
         raise PlanError("no still is left to show")
+    if middle:
+        open_for = [round((still.exposure or 0) * TICKS) // 2 for still in roll.stills]
+        times = times + np.array(open_for, np.int64)[sources]
+        order = np.argsort(times, kind="stable")  # a long exposure may end after a later, short one
+        times, sources = times[order], sources[order]
     # Stills of one and the same instant cannot be told apart in time: the later name is kept.
     distinct = np.append(np.diff(times) > 0, True)
     return times[distinct], sources[distinct]
