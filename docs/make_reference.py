@@ -29,6 +29,7 @@ SECTIONS = (
     ("retime.gap_at[]", "GapAt"),
     ("retime, blend: nearest", "Nearest"),
     ("retime, blend: linear", "Linear"),
+    ("retime, blend: flow", "Flow"),
     ("retime, blend: box", "Box"),
     ("retime, blend: gaussian", "Gaussian"),
     ("retime, blend: cubic", "Cubic"),

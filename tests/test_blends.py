@@ -155,7 +155,8 @@ MEANINGS: list[tuple[dict[str, str], Callable[[float, list[np.ndarray]], np.ndar
 
 def test_every_mode_has_its_meaning() -> None:
     names = {member.__dataclass_fields__["blend"].default for member in get_args(Blend)}
-    assert names == {settings["blend"] for settings, _ in MEANINGS}
+    # What moves has no formula: tests/test_flow.py holds it against known truth.
+    assert names - {"flow"} == {settings["blend"] for settings, _ in MEANINGS}
 
 
 @pytest.mark.parametrize("light", ["linear", "display"])

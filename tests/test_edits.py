@@ -126,7 +126,9 @@ def test_what_is_cut_out_is_never_shown_and_all_else_is(
     found = schedule.videos_of(mission(at))
     # A moment is on the way back just after, not at, the instant where the clip turns again.
     turning = any(at == b.end.seconds for b in done.reverses)
-    assert len(found) == (0 if cut else times - turning)
+    # And where it turns back, it is once more on the way forward again.
+    twice = any(at == b.start.seconds for b in done.reverses)
+    assert len(found) == (0 if cut else times - turning + twice)
     for each in found:
         assert abs(schedule.mission_of(each) - mission(at)) < Fraction(1, 10**12)
 
@@ -511,3 +513,79 @@ def test_exposures_are_read_as_cameras_write_them(tmp_path: Path) -> None:
         Image.new("RGB", (64, 48), (9 * number, 0, 0)).save(tmp_path / f"{number}.jpg", exif=exif)
     found = [still.exposure for still in scan(tmp_path).stills]
     assert found == [Fraction(1, 250), 30, None]
+
+
+# ------------------------------------------------------------------ motion
+
+
+def moving(folder: Path, times: list[int]) -> Path:
+    """A soft disc on a textured ground that moves 6 pixels a second, and a project of it."""
+    from conftest import write_still
+
+    folder.mkdir()
+    y, x = np.mgrid[:180, :320]
+    ground = 60 + 30 * np.sin(x / 5) * np.cos(y / 7)
+    for time in times:
+        disc = np.clip(26 - np.hypot(x - 60 - 6 * time, y - 90), 0, 1)[..., None]
+        face = (170 + 40 * np.sin((x - 6 * time) / 4) * np.sin(y / 4))[..., None]
+        pixels = ground[..., None] * (1 - disc) + face * disc
+        shown = np.repeat(np.rint(pixels), 3, axis=2).astype(np.uint8)
+        write_still(folder / f"ISS057-E-{9990 + time}.png", shown, EPOCH + time)
+    path = folder.parent / "flow.yaml"
+    path.write_text(
+        f"roll: {{stills: {folder.name}}}\noutput: {{size: 320x180, rate: 25, preset: ultrafast}}\n"
+        "schedule: {speed: 5}\nretime: {blend: flow}\n"
+    )
+    return path
+
+
+def test_flow_moves_things_and_leaves_gaps_to_the_blend(tmp_path: Path) -> None:
+    from timelapse.render import frames
+
+    path = moving(tmp_path / "roll", [*range(6), *range(10, 14)])
+    job = load(path).job()
+    text = path.read_text()
+    path.write_text(text.replace("flow", "linear"))
+    blended = [frame.copy() for frame in frames(load(path).job())]
+    followed = [frame.copy() for frame in frames(job)]
+    y, x = np.mgrid[:180, :320]
+
+    def disc(frame: np.ndarray, time: float) -> float:
+        """How far the frame is from the disc where it should be, in levels."""
+        where = np.hypot(x - 60 - 6 * time, y - 90) < 20
+        face = 170 + 40 * np.sin((x - 6 * time) / 4) * np.sin(y / 4)
+        return float(np.abs(frame[..., 0][where] - face[where]).mean())
+
+    ways = [job.plan.taps.way(n) for n in range(job.plan.frames)]
+    assert ways[12] == "flow"
+    assert disc(followed[12], 2.4) < disc(blended[12], 2.4) / 2
+    # From T+5 s to T+10 s there is a gap: held, and then nothing is followed.
+    for number in range(25, 50):
+        assert ways[number] == "mean"
+        np.testing.assert_array_equal(followed[number], blended[number])
+    path.write_text(text.replace("{blend: flow}", "{blend: flow, gaps: blend}"))
+    wide = load(path).job().plan.taps
+    assert [wide.way(n) for n in (24, 25, 40, 49, 51)] == [
+        "flow", "mean", "mean", "mean", "flow",
+    ]  # fmt: skip
+    path.write_text(text.replace("blend: flow", "blend: flow, model: other"))
+    with pytest.raises(ProjectError, match="has a model 'other'; known are dis"):
+        load(path).job()
+
+
+def test_the_report_marks_what_was_followed(tmp_path: Path) -> None:
+    import json
+
+    path = moving(tmp_path / "roll", list(range(6)))
+    out, other = tmp_path / "flow.mp4", tmp_path / "two.mp4"
+    report = load(path).job().render(out, workers=1)
+    runs = [run for part in report["parts"] for run in part.get("flow", [])]
+    marked = {n for run in runs for n in range(run["first"], run["first"] + run["frames"])}
+    # At 5x and 25 frames/s every fifth frame is a still as it was taken.
+    assert marked == {n for n in range(25) if n % 5}
+    assert all(0 < run["trusted"] <= 1 for run in runs)
+    again = load(path).job().render(out)
+    assert again["segments"]["rendered"] == 0
+    assert again["parts"] == json.loads(json.dumps(report["parts"]))
+    twice = load(path).job().render(other, workers=2)
+    assert [p["pixels"] for p in twice["parts"]] == [p["pixels"] for p in report["parts"]]

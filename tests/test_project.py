@@ -64,7 +64,7 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
          ["p.yaml:5:5: milestones[0]: needs label",
           "p.yaml:5:17: milestones[0].labl: unknown key; did you mean label?"]),
         ("retime: {blend: liner}\n",
-         ["p.yaml:4:17: retime.blend: 'liner' is not known; one of nearest, linear, box, "
+         ["p.yaml:4:17: retime.blend: 'liner' is not known; one of nearest, linear, flow, box, "
           "gaussian, cubic, lighten, darken, median; did you mean linear?"]),
         ("overlays:\n  - {kind: clok}\n",
          ["p.yaml:5:12: overlays[0].kind: 'clok' is not known; one of clock, credit; "

@@ -46,7 +46,7 @@ from timelapse.mistakes import explain, line
 from timelapse.overlay import Compositor, Milestone, Overlay, cues
 from timelapse.pacing import PACES, ScheduleSection
 from timelapse.render import Job
-from timelapse.retime import Blend, Linear, Timeline, make_plan, treated
+from timelapse.retime import Blend, Flow, Linear, Timeline, make_plan, model_made_as, treated
 from timelapse.retime import cuts as cuts_of
 from timelapse.rollsection import RollSection
 from timelapse.section import Section
@@ -183,6 +183,10 @@ class Project(Section):
         timeline = Timeline(schedule, output.rate, epoch, self.timecode, still)
         size = output.size or natural_size(roll.sizes)
         framing = Framing(size, output.fit)
+        with self._placed("retime", "model"):
+            for blend in blends:
+                if isinstance(blend, Flow):
+                    model_made_as(blend.model)
         with self._placed("schedule"):
             plan = make_plan(roll, timeline, blends)
         job = Job(

@@ -29,6 +29,11 @@ class Share(NamedTuple):
     decoders: int
 
 
+#: Bytes a pixel of what following motion needs: both stills with a fourth channel, where each
+#: pixel comes from, the plan of a pair, and the frame.
+_FOLLOWING = 72
+
+
 def divide(segments: Sequence[Segment], workers: int, memory: int | None) -> Share:
     """As many lanes as there are workers and segments for them, and memory; threads for the rest.
 
@@ -64,6 +69,8 @@ def lane_memory(segment: Segment, share: Share) -> int:
         decoding_memory(still, segment.framing.scaled(still.size)) for still in kinds.values()
     )
     frame = pixels * 8  # clean, labelled, and as planes; all else is done in bands
+    if segment.model:
+        frame += pixels * _FOLLOWING
     return stills + decoding + frame + segment.format.memory(segment.framing.size, share.threads)
 
 

@@ -189,6 +189,16 @@ class _Task:
                 "pixels": part.pixels,
                 "payload": part.payload,
             }
+            | (
+                {
+                    "flow": [
+                        {"first": segment.start + a, "frames": b - a, "trusted": trusted}
+                        for a, b, trusted in part.followed
+                    ]
+                }
+                if part.followed
+                else {}
+            )
             for segment, part in zip(self.segments, made, strict=True)
         ]
         digests = {name: digest for part in made for name, digest in part.stills.items()}

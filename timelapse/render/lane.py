@@ -28,7 +28,7 @@ from timelapse.ingest import Reader, Still, decode_bytes
 from timelapse.machine import Buffers, bands, give_memory_back
 from timelapse.render.segment import Segment
 from timelapse.render.stillcache import Kept, StillCache
-from timelapse.retime import mix
+from timelapse.retime import Between, interpolator, mix
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -51,7 +51,9 @@ class Made:
     """What a part says of itself.
 
     `pixels` is a hash of the frames as the encoder got them, `payload` of the coded frames,
-    `stills` of the files of the stills that were shown (XXH3, 128 bits, each).
+    `stills` of the files of the stills that were shown (XXH3, 128 bits, each).  `followed` are runs
+    of frames [start, stop) of the segment that were made by following motion, each with the share
+    of the picture where that was trusted.
     """
 
     frames: int
@@ -59,6 +61,7 @@ class Made:
     pixels: str
     payload: str
     stills: dict[str, str] = field(repr=False)
+    followed: tuple[tuple[int, int, float], ...] = ()
 
 
 class _Supply:
@@ -159,6 +162,9 @@ class Lane:
         self._clean = np.empty((height, width, 3), np.uint8)
         self._labelled = np.empty_like(self._clean)
         self._compositor, self._cues = segment.compositor(), segment.cues
+        self._model = interpolator(segment.model, segment.light) if segment.model else None
+        self._pair: tuple[list[int], Between] | None = None
+        self._followed: list[tuple[int, int, float]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -174,6 +180,9 @@ class Lane:
         if segment.cues is not self._cues:
             self._compositor, self._cues = segment.compositor(), segment.cues
         self._supply.follow(segment)
+        self._pair, self._followed = None, []
+        if segment.model and self._model is None:
+            self._model = interpolator(segment.model, segment.light)
         taps = segment.taps
         rows = [(*map(list, taps.row(at)), taps.way(at)) for at in range(segment.frames)]
         shown: Any = None
@@ -200,6 +209,8 @@ class Lane:
         if not pictures:
             self._clean[...] = 0
             return
+        if segment.taps.way(at) == "flow":
+            pictures = [self._follow(pictures, segment, at)]
         for band in self._bands:
             seen = [picture[band] for picture in pictures]
             mixed = mix(seen, weights, self._buffers, segment.taps.way(at))
@@ -208,6 +219,29 @@ class Lane:
                 dithered(mixed, segment.light, band.start, shown, self._buffers)
             else:
                 from_mix(mixed, segment.light, shown)
+
+    def _follow(self, pictures: list[Linear], segment: Segment, at: int) -> Linear:
+        """A frame between two stills by the motion from one to the other, which is looked for once
+        a pair."""
+        assert self._model is not None
+        stills, weights = segment.taps.row(at)
+        names = stills.tolist()
+        if self._pair is None or self._pair[0] != names:
+            self._pair = names, self._model.pair(pictures[0], pictures[1], self._buffers)
+        between = self._pair[1]
+        if between.trusted > 0:
+            self._followed.append((at, at + 1, round(between.trusted, 3)))
+        return between.at(float(weights[1]), self._buffers)
+
+    def _runs(self) -> tuple[tuple[int, int, float], ...]:
+        """Runs of frames that were followed to one degree."""
+        found: list[tuple[int, int, float]] = []
+        for start, stop, trusted in self._followed:
+            if found and found[-1][1:] == (start, trusted):
+                found[-1] = (found[-1][0], stop, trusted)
+            else:
+                found.append((start, stop, trusted))
+        return tuple(found)
 
     def make(self, segment: Segment, path: Path, tick: Callable[[], None] = lambda: None) -> Made:
         """Renders a segment into the part `path` and looks at what was written.
@@ -244,4 +278,5 @@ class Lane:
             pixels.hexdigest(),
             facts.payloads[0],
             digests,
+            self._runs(),
         )

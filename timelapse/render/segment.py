@@ -23,7 +23,7 @@ from timelapse.ingest import Limits, Still
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
 from timelapse.report import LIBRARIES
-from timelapse.retime import Light, Taps
+from timelapse.retime import FOLLOWED, Light, Taps, model_made_as
 
 #: Frames of a segment: what a crash costs at most, and as far apart as x264 sets key frames.
 LENGTH = 250
@@ -58,6 +58,7 @@ class Segment:
     limits: Limits
     light: Light = "linear"
     dither: bool = False
+    model: str = ""  # who follows motion, where anything is followed
     tags: Tags | None = None  # of a film that is one segment, and never joined
 
     @property
@@ -84,7 +85,7 @@ class Segment:
         taps = self.taps
         parts = [
             repr((_MADE_AS, versions(), self.framing, _encoding(self.format), self.tags)),
-            f"{self.light} {self.dither}",
+            f"{self.light} {self.dither} {model_made_as(self.model) if self.model else None}",
             self.compositor().signature(self.start, self.stop),
             repr([identity(still) for still in self.stills]),
         ]
@@ -147,6 +148,7 @@ def cut(job: Job, start: int, stop: int) -> Segment:
         roll.limits,
         job.plan.blend.light,
         job.dithers,
+        job.plan.model if (rows.ways == FOLLOWED).any() else "",
         tags,
     )
 

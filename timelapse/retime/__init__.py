@@ -7,6 +7,7 @@ from timelapse.retime.blend import (
     Box,
     Cubic,
     Darken,
+    Flow,
     Gaussian,
     Light,
     Lighten,
@@ -14,17 +15,21 @@ from timelapse.retime.blend import (
     Median,
     Nearest,
 )
+from timelapse.retime.flow import Between, Interpolator
 from timelapse.retime.gaps import GapAt, Gaps, cuts, treated
 from timelapse.retime.mixing import Mixing, mix
-from timelapse.retime.plan import Plan, Taps, make_plan
+from timelapse.retime.models import interpolator, model_made_as
+from timelapse.retime.plan import FOLLOWED, Plan, Taps, make_plan
 from timelapse.retime.route import Cut, Edits, Freeze, Reverse
 from timelapse.retime.schedule import Ease, Schedule
 from timelapse.retime.speeds import SpeedKey, constant, eased, fitted, lasting
 from timelapse.retime.timeline import Timeline
 
 __all__ = [
+    "FOLLOWED",
     "Anchor",
     "Angle",
+    "Between",
     "Blend",
     "Box",
     "Cubic",
@@ -32,10 +37,12 @@ __all__ = [
     "Darken",
     "Ease",
     "Edits",
+    "Flow",
     "Freeze",
     "GapAt",
     "Gaps",
     "Gaussian",
+    "Interpolator",
     "Light",
     "Lighten",
     "Linear",
@@ -52,9 +59,11 @@ __all__ = [
     "cuts",
     "eased",
     "fitted",
+    "interpolator",
     "lasting",
     "make_plan",
     "mix",
+    "model_made_as",
     "through",
     "treated",
 ]

@@ -125,6 +125,20 @@ class Linear(_Blend):
 
 
 @dataclass(frozen=True)
+class Flow(Linear):
+    """Each frame follows what moves between the stills before and after its instant; where that is
+    not to be trusted, and across gaps, it is as with `linear`.
+
+    `model` is who finds the motion: `dis`, which is Dense Inverse Search, or one that an installed
+    package offers.
+    """
+
+    blend: Literal["flow"] = "flow"  # type: ignore[assignment]
+    model: str = "dis"
+    mixing: ClassVar[Mixing] = "flow"
+
+
+@dataclass(frozen=True)
 class Box(_Blend):
     """Each frame averages over the time its shutter is open: `shutter` degrees of 360.
 
@@ -288,7 +302,7 @@ class Median(_Around):
     mixing: ClassVar[Mixing] = "median"
 
 
-Blend = Nearest | Linear | Box | Gaussian | Cubic | Lighten | Darken | Median
+Blend = Nearest | Linear | Flow | Box | Gaussian | Cubic | Lighten | Darken | Median
 
 
 def _runs(first: Ticks, last: Ticks) -> tuple[Ticks, Ticks]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from timelapse.errors import PlanError
 from timelapse.ingest import Gap, Roll
-from timelapse.retime.blend import TICKS, Blend, Linear, Rows, Ticks
+from timelapse.retime.blend import TICKS, Blend, Flow, Linear, Rows, Ticks
 from timelapse.retime.gaps import Gaps, hole, treated
 from timelapse.retime.mixing import Mixing
-from timelapse.retime.route import Leg
 from timelapse.retime.timeline import Timeline
+from timelapse.retime.windows import faded, joined, mission_ticks, rows_of
 from timelapse.times import CaptureTime, Seconds
 
 #: More is a slip of the pen: 5 million frames are two days of film.
@@ -25,6 +25,8 @@ _YEAR = 31_557_600
 _YEARS_AT_MOST = 100
 #: Ways of mixing by the number that a plan has for them.
 WAYS: tuple[Mixing, ...] = get_args(Mixing)
+#: That of frames which follow motion.
+FOLLOWED = WAYS.index("flow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,11 @@ class Plan:
     @property
     def frames(self) -> int:
         return self.timeline.frames
+
+    @property
+    def model(self) -> str:
+        """Who follows motion, where any blend does."""
+        return next((blend.model for blend in self.blends if isinstance(blend, Flow)), "")
 
     def without(self, *stills: int) -> Plan:
         """The same clip planned as if those stills had not been taken; no other moves in time.
@@ -158,14 +165,14 @@ def make_plan(
     ways = np.zeros(timeline.frames, np.uint8)
     for mode, begins, ends in zip(blends, starts, stops, strict=True):
         if begins < ends:
-            rows = _rows(knots, timeline, mode, begins, ends)
+            rows = rows_of(knots, timeline, mode, begins, ends)
             # A still that a gap holds stands at two knots: two gains of one still are the greater.
             found.append(_merged(rows, sources, mode.mixing == "lightest"))
             ways[begins:ends] = WAYS.index(mode.mixing)
-    faded = _faded(timeline)
-    ways[faded & (ways == WAYS.index("flow"))] = WAYS.index("mean")
-    rows, marks = _gaps_shown(roll, timeline, gaps, _joined(found))
+    ways[faded(timeline) & (ways == FOLLOWED)] = WAYS.index("mean")
+    rows, marks = _gaps_shown(roll, timeline, gaps, joined(found))
     taps = _taps(rows, timeline.frames, ways)
+    _unfollowed(roll, taps)
     return Plan(roll, timeline, blends, taps, lost, marks)
 
 
@@ -175,112 +182,6 @@ def _turn(blend: Blend, timeline: Timeline) -> int:
         raise PlanError("retime: a blend that follows another says from when on with at")
     frame = timeline.frame_of(blend.at.resolve(timeline.context).time)
     return min(max(frame, 0), timeline.frames)
-
-
-def _rows(knots: Ticks, timeline: Timeline, blend: Blend, begins: int, ends: int) -> Rows:
-    """The rows of the frames [begins, ends) over knots, leg by leg of the route."""
-    numbers = np.arange(begins, ends, dtype=np.float64)
-    schedule = timeline.schedule
-    rate = timeline.rate
-    edges = [
-        schedule.routes((numbers + share) * rate.denominator / rate.numerator)
-        for share in (0.0, blend.open_share)
-    ]
-    opens, closes = (np.rint(edge * TICKS).astype(np.int64) for edge in edges)
-    legs = schedule.route.legs
-    found: list[Rows] = []
-    for at, leg in enumerate(legs):
-        first = round((leg.begins - legs[0].begins) * TICKS) if at else None
-        last = round((legs[at + 1].begins - legs[0].begins) * TICKS) if at + 1 < len(legs) else None
-        shares, starts, stops = _on_leg(opens, closes, first, last)
-        shares, starts, stops = _fade(
-            timeline, blend, begins, at, (shares, starts, stops), (opens, closes)
-        )
-        chosen = np.flatnonzero(shares > 0)
-        if not len(chosen):
-            continue
-        one, other = _mission(leg, legs[0], starts[chosen]), _mission(leg, legs[0], stops[chosen])
-        rows = blend.rows(knots, np.minimum(one, other), np.maximum(one, other))
-        frames = chosen[rows.frames]
-        found.append(Rows(frames + begins, rows.knots, rows.weights * shares[frames]))
-    return _joined(found)
-
-
-def _mission(leg: Leg, first: Leg, route: Ticks) -> Ticks:
-    """Ticks since the clip's start along the route as ticks of mission time since then."""
-    if leg is first:
-        return route
-    begins = round((leg.begins - first.begins) * TICKS)
-    return round((leg.mission - first.mission) * TICKS) + leg.step * (route - begins)
-
-
-_Windows = tuple[NDArray[np.float64], Ticks, Ticks]
-
-
-def _on_leg(opens: Ticks, closes: Ticks, first: int | None, last: int | None) -> _Windows:
-    """The share of each window that lies on a leg, and its window there."""
-    if first is None and last is None:
-        return np.ones(len(opens)), opens, closes
-    low = opens if first is None else np.maximum(opens, first)
-    high = closes if last is None else np.minimum(closes, last)
-    length = closes - opens
-    holds = np.ones(len(opens), bool)
-    if first is not None:
-        holds &= opens >= first
-    if last is not None:
-        holds &= opens < last
-    shares = np.where(length > 0, np.clip(high - low, 0, None) / np.maximum(length, 1), holds)
-    return shares.astype(np.float64), low, high
-
-
-def _fade(
-    timeline: Timeline,
-    blend: Blend,
-    begins: int,
-    at: int,
-    windows: _Windows,
-    whole: tuple[Ticks, Ticks],
-) -> _Windows:
-    """The windows on leg `at`, with the frames that fade from the leg before and to the next."""
-    shares, starts, stops = windows
-    legs = timeline.schedule.route.legs
-    for other in (at, at + 1):
-        if not 0 < other < len(legs) or not legs[other].crossfade:
-            continue
-        if blend.mixing not in ("mean", "sum", "flow"):
-            raise PlanError(
-                f"a cut with a crossfade cannot be made with blend: {blend.blend}; leave the "
-                "crossfade out, or switch to linear around the cut"
-            )
-        share = _progress(timeline, other, begins, len(shares), blend.open_share / 2)
-        fading = (share > 0) & (share < 1)
-        part = share if other == at else 1 - share
-        shares = np.where(fading, part, shares)
-        starts, stops = np.where(fading, whole[0], starts), np.where(fading, whole[1], stops)
-    return shares, starts, stops
-
-
-def _progress(
-    timeline: Timeline, leg: int, begins: int, frames: int, middle: float
-) -> NDArray[np.float64]:
-    """How far the crossfade into a leg has come on each frame, 0 to 1."""
-    entry = timeline.schedule.route.legs[leg]
-    cut = float(timeline.schedule.video_at(entry.begins).seconds)
-    video = (np.arange(begins, begins + frames) + middle) / float(timeline.rate)
-    progress: NDArray[np.float64] = np.clip(
-        (video - cut) / max(float(entry.crossfade), 1e-9) + 0.5, 0, 1
-    )
-    return progress
-
-
-def _faded(timeline: Timeline) -> NDArray[np.bool_]:
-    """Which frames show two legs at once."""
-    faded = np.zeros(timeline.frames, bool)
-    for at, leg in enumerate(timeline.schedule.route.legs):
-        if at and leg.crossfade:
-            share = _progress(timeline, at, 0, timeline.frames, 0.0)
-            faded |= (share > 0) & (share < 1)
-    return faded
 
 
 def _knots(
@@ -335,7 +236,7 @@ def _gaps_shown(
     which = np.searchsorted(begins, route, "right")
     mission = route.copy()
     for at, leg in enumerate(legs[1:], 1):
-        mission[which == at] = _mission(leg, legs[0], route[which == at])
+        mission[which == at] = mission_ticks(leg, legs[0], route[which == at])
     start = timeline.capture_of(schedule.start)
     dark, marks = np.zeros(timeline.frames, bool), []
     for gap, what in wanted:
@@ -351,17 +252,6 @@ def _gaps_shown(
     return kept, tuple(sorted(marks))
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of several sources as one, ordered by frame."""
-    if len(parts) == 1:
-        return parts[0]
-    frames = np.concatenate([np.zeros(0, np.int64), *(part.frames for part in parts)])
-    knots = np.concatenate([np.zeros(0, np.int64), *(part.knots for part in parts)])
-    weights = np.concatenate([np.zeros(0), *(part.weights for part in parts)])
-    order = np.lexsort((knots, frames))
-    return Rows(frames[order], knots[order], weights[order])
-
-
 def _merged(rows: Rows, sources: NDArray[np.int32], lightest: bool) -> Rows:
     """Rows over knots as rows over stills: taps of one still in one frame become one."""
     stills = sources[rows.knots].astype(np.int64)
@@ -371,6 +261,17 @@ def _merged(rows: Rows, sources: NDArray[np.int32], lightest: bool) -> Rows:
     together = np.maximum if lightest else np.add
     weights = together.reduceat(rows.weights, at) if len(at) else rows.weights
     return Rows(rows.frames[at], stills[at], weights)
+
+
+def _unfollowed(roll: Roll, taps: Taps) -> None:
+    """Nothing is followed across a gap: such frames, and those of one still, are plain means."""
+    asked = np.flatnonzero(taps.ways == FOLLOWED)
+    pairs = asked[np.diff(taps.starts)[asked] == 2]
+    times = np.array([float(still.captured - roll.first) for still in roll.stills])
+    first = taps.starts[pairs]
+    near = times[taps.stills[first + 1]] - times[taps.stills[first]] <= float(roll.longest_step)
+    taps.ways[asked] = WAYS.index("mean")
+    taps.ways[pairs[near]] = FOLLOWED
 
 
 def _taps(rows: Rows, frames: int, ways: NDArray[np.uint8]) -> Taps:
