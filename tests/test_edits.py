@@ -15,6 +15,7 @@ from timelapse.errors import PlanError, ProjectError
 from timelapse.ingest import File, Roll, Still, TimeSource
 from timelapse.report import plan_json
 from timelapse.retime import (
+    Angle,
     Blend,
     Box,
     Cubic,
@@ -255,6 +256,31 @@ def test_rows_sum_to_one_and_show_nothing_that_is_cut_out(
             where = float(stills @ weights.astype(float))
             shown = min(float(plan.timeline.mission_at(frame).seconds), 99.0)
             assert abs(where - shown) <= (0.5 if blend.blend == "nearest" else 0) + 1e-4
+
+
+@settings(deadline=None, max_examples=60)
+@given(edits(99), st.sampled_from([5, 10, 25]))
+def test_windows_tile_what_is_shown(done: Edits, speed: int) -> None:
+    """With the shutter always open, every still is seen for as long as it stands for, no more and
+    no less, each time that it is shown."""
+    still_ones = Edits(done.cuts, done.reverses)
+    schedule = constant(Fraction(speed), mission(0), mission(100), still_ones)
+    plan = make_plan(roll_of(100), Timeline(schedule, RATE, EPOCH), Box(shutter=Angle(360)))
+    seen = np.zeros(100)
+    np.add.at(seen, plan.taps.stills, plan.taps.weights.astype(float) * speed / 25)
+    due = np.zeros(100)
+    legs = schedule.route.legs
+    lasts = [*(leg.begins for leg in legs[1:]), Fraction(100) + legs[-1].begins - legs[-1].mission]
+    for leg, last in zip(legs, lasts, strict=True):
+        a, b = sorted((leg.mission_at(leg.begins), leg.mission_at(last)))
+        for n in range(100):
+            first = -100 if n == 0 else Fraction(2 * n - 1, 2)
+            end = 200 if n == 99 else Fraction(2 * n + 1, 2)
+            due[n] += max(Fraction(0), min(b, end) - max(a, first))
+    np.testing.assert_allclose(seen, due, atol=speed / 25 + 1e-3)  # the last frame may be cut
+    shown = int(plan.frames * speed / 25)
+    if shown * 25 == plan.frames * speed == schedule.length * 25 * speed:
+        np.testing.assert_allclose(seen, due, atol=1e-3)
 
 
 def test_a_crossfade_mixes_both_sides_and_moves_nothing() -> None:

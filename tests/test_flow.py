@@ -229,7 +229,7 @@ def test_cuts_and_flashes_are_blended(moving: Pair, buffers: Buffers) -> None:
         (one, textured(SIZE, 12).at(0)),
         (one, brighter),
         (sky, one),
-        (sky, np.ascontiguousarray(night(SIZE, seed=9).at(0)[::-1])),
+        (sky[:92], night(SIZE, seed=9).at(0)[:92]),  # stars alone, on the same ground
         (sky, np.minimum(sky.astype(int) + 3000, 65535).astype(np.uint16)),
     ):
         between = Dis().pair(*pair, buffers)
