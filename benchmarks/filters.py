@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pipelines import Light
-from benchmarks.rolls import Roll
+from benchmarks.rolls import Roll, exif_at
 from timelapse.srgb import linear_of, shown_of
 
 SPEED, RATE = 10, 25
@@ -128,13 +128,7 @@ def _picture(time: float, level: int) -> Frames:
 def _save(grey: Frames, path: Path, time: Fraction) -> None:
     from PIL import Image
 
-    taken = _FIRST + timedelta(milliseconds=int(time * 1000))
-    exif = Image.Exif()
-    exif[0x010F], exif[0x0110] = "Benchmark", "Benchmark camera"
-    inner = exif.get_ifd(0x8769)
-    inner[0x9003] = taken.strftime("%Y:%m:%d %H:%M:%S")  # DateTimeOriginal
-    inner[0x9291] = f"{taken.microsecond // 1000:03d}"  # SubSecTimeOriginal
-    inner[0x9011] = "+00:00"  # OffsetTimeOriginal
+    exif = exif_at(_FIRST + timedelta(milliseconds=int(time * 1000)))
     Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2)).save(path, exif=exif)
 
 

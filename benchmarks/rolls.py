@@ -86,16 +86,23 @@ def _write(spec: RollSpec, folder: Path, taken: list[int]) -> None:
             job.result()
 
 
-def _save(picture: Picture, path: Path, ms: int, quality: int) -> None:
+def exif_at(taken: datetime) -> Any:
+    """EXIF, as Pillow saves it, of a still taken at that instant of UTC, with milliseconds."""
     from PIL import Image
 
-    taken = _FIRST + timedelta(milliseconds=ms)
     exif = Image.Exif()
     exif[0x010F], exif[0x0110] = "Benchmark", "Benchmark camera"
     inner = exif.get_ifd(0x8769)
     inner[0x9003] = taken.strftime("%Y:%m:%d %H:%M:%S")  # DateTimeOriginal
     inner[0x9291] = f"{taken.microsecond // 1000:03d}"  # SubSecTimeOriginal
     inner[0x9011] = "+00:00"  # OffsetTimeOriginal
+    return exif
+
+
+def _save(picture: Picture, path: Path, ms: int, quality: int) -> None:
+    from PIL import Image
+
+    exif = exif_at(_FIRST + timedelta(milliseconds=ms))
     # 4:2:2 is what system cameras write
     subsampling = "4:4:4" if quality == 100 else "4:2:2"
     Image.fromarray(picture).save(path, quality=quality, subsampling=subsampling, exif=exif)

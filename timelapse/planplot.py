@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ def plan_plot(job: Job) -> str:
     seconds = np.arange(plan.frames) / float(timeline.rate)
     length = float(plan.frames / timeline.rate)
     across = (seconds / length * WIDTH).astype(np.float64)
-    corners = [at for pair in pairwise(timeline.schedule.corners) for at in pair]
     mission = np.array([float(timeline.mission_at(n).seconds) for n in _sampled(plan.frames)])
     speed = np.array([float(timeline.speed_at(n)) for n in _sampled(plan.frames)])
     counts = np.diff(plan.taps.starts).astype(np.float64)
@@ -49,7 +47,9 @@ def plan_plot(job: Job) -> str:
     body.append(_panel(1, "mission time", " s", sampled, mission))
     body.append(_panel(2, "stills a frame", "", across, counts))
     body.append(_axis(length, height - _BETWEEN))
-    title = f"{job.title or 'clip'}: {plan.frames} frames, {len(corners) // 2} pieces"
+    title = (
+        f"{job.title or 'clip'}: {plan.frames} frames, {len(timeline.schedule.corners) - 1} pieces"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="{-_SIDE} 0 {WIDTH + 2 * _SIDE} {height}" '
