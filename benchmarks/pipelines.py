@@ -264,7 +264,7 @@ def label_layout(height: int) -> tuple[int, int]:
 
 def font_file() -> Path:
     """The font that every pipeline's label is set in."""
-    with as_file(files("timelapse.overlay") / "fonts" / "NotoSansWithArabic-Regular.ttf") as path:
+    with as_file(files("timelapse.overlay") / "fonts" / "NotoSansMerged-Regular.ttf") as path:
         return path
 
 

@@ -36,14 +36,37 @@ SECTIONS = (
     ("retime, blend: lighten", "Lighten"),
     ("retime, blend: darken", "Darken"),
     ("retime, blend: median", "Median"),
+    ("framing", "Reframing"),
+    ("framing.moves[]", "Move"),
     ("output, format: h264", "H264"),
+    ("output, format: hevc", "Hevc"),
+    ("output, format: av1", "Av1"),
+    ("output, format: vp9", "Vp9"),
+    ("output, format: prores", "ProRes"),
+    ("output, format: dnxhr", "DnxHr"),
+    ("output, format: gif", "Gif"),
+    ("output, format: webp", "WebP"),
+    ("output, format: png", "Png"),
+    ("outputs[]", "Output"),
     ("sound", "SoundSection"),
+    ("sound.voice[]", "VoiceEntry"),
     ("milestones[]", "Milestone"),
     ("overlays[], kind: clock", "Clock"),
     ("overlays[], kind: credit", "Credit"),
-    ("style, of a milestone", "Style"),
-    ("style, of a clock", "ClockStyle"),
-    ("style, of a credit", "CreditStyle"),
+    ("overlays[], kind: span", "Span"),
+    ("overlays[], kind: lower-third", "LowerThird"),
+    ("overlays[], kind: title", "Title"),
+    ("overlays[], kind: end", "End"),
+    ("overlays[], kind: credits", "Credits"),
+    ("overlays[], kind: progress", "Progress"),
+    ("overlays[], kind: speed-map", "SpeedMap"),
+    ("overlays[], kind: logo", "Logo"),
+    ("overlays[], kind: gap", "GapCaption"),
+    ("overlays[], kind: callout", "Callout"),
+    ("overlays[].points[], of a callout", "PointAt"),
+    ("groups.NAME", "Group"),
+    ("theme, of the project's own", "Theming"),
+    ("style", "Look"),
 )
 HEAD = """\
 # Every key of the project file
@@ -72,6 +95,8 @@ def reference_text() -> str:
     parts = [HEAD]
     for title, name in SECTIONS:
         definition = definitions[name]
+        if "properties" not in definition:  # it may also be written as a word
+            definition = definition["anyOf"][-1]
         parts.append(f"\n## {title}\n\n{_words(definition.get('description', ''))}\n\n")
         parts.append("| key | default | written as |\n| --- | --- | --- |\n")
         required = definition.get("required", [])

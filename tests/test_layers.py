@@ -30,10 +30,13 @@ STOREYS = [
     ["yamlfile"],
     ["mistakes"],
     ["section"],
-    ["pacing", "rollsection"],
+    ["delivery", "pacing", "rollsection", "soundsection"],
     ["project"],
-    ["simulate", "cluster", "tables", "starter", "doctor", "talk", "options"],
+    ["simulate", "cluster", "clip", "tables", "starter", "doctor", "talk", "options"],
     ["scanpage", "planplot", "savedplan"],
+    ["told"],
+    ["filmpictures"],
+    ["exports"],
     ["cli"],
 ]
 STOREY = {name: at for at, names in enumerate(STOREYS) for name in names}

@@ -67,10 +67,12 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
          ["p.yaml:4:17: retime.blend: 'liner' is not known; one of nearest, linear, flow, box, "
           "gaussian, cubic, lighten, darken, median; did you mean linear?"]),
         ("overlays:\n  - {kind: clok}\n",
-         ["p.yaml:5:12: overlays[0].kind: 'clok' is not known; one of clock, credit; "
+         ["p.yaml:5:12: overlays[0].kind: 'clok' is not known; one of clock, credit, span, "
+          "lower-third, title, end, credits, progress, speed-map, logo, gap, callout; "
           "did you mean clock?"]),
         ("overlays:\n  - {show: [met]}\n",
-         ["p.yaml:5:5: overlays[0]: needs kind: one of clock, credit"]),
+         ["p.yaml:5:5: overlays[0]: needs kind: one of clock, credit, span, "
+          "lower-third, title, end, credits, progress, speed-map, logo, gap, callout"]),
         ("output:\n  size: 1921x1080\n",
          ["p.yaml:5:9: output.size: 1921x1080: both sides of a film have to be even; "
           "write 1922x1080"]),
@@ -79,7 +81,7 @@ def test_values_arrive_as_they_were_written(tmp_path: Path) -> None:
         ("output: {crf: 70}\n",
          ["p.yaml:4:9: output: crf 70: x264 takes 0 (lossless) to 51 (worst)"]),
         ("milestones: T+1 s\n", ["p.yaml:4:13: milestones: a list is wanted here"]),
-        ("outputs: {}\n", ["p.yaml:4:1: outputs: unknown key; did you mean output?"]),
+        ("outptu: {}\n", ["p.yaml:4:1: outptu: unknown key; did you mean output?"]),
         ("milestones: [{at: noon, label: x}]\n", ["p.yaml:4:19: milestones[0].at: 'noon' is not"]),
         ("output: {rate: 25\n", ["p.yaml:5:1: not valid YAML: "]),
         ("roll: {stills: x}\n",

@@ -120,7 +120,7 @@ def test_a_film_that_is_not_as_planned_takes_no_name(
 ) -> None:
     before = film.read_bytes()
     few = np.zeros((10, 48, 64, 3), np.uint8)
-    monkeypatch.setattr("timelapse.render.lane.Lane.frames", lambda *_: (f for f in few))
+    monkeypatch.setattr("timelapse.render.lane.Lane._shown", lambda *_: (([0], f) for f in few))
     with pytest.raises(RenderError, match=r"10 frames, not 6[23]"):
         job_of(film.parent / "roll", ("schedule.speed", "2")).render(film)
     assert film.read_bytes() == before
@@ -186,7 +186,7 @@ def test_one_render_at_a_time_writes_a_film(film: Path, gray_roll: MakeRoll) -> 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("x.mkv", "has to end in .mp4 or .m4v"),
+        ("x.avi", "has to end in .mp4 or .m4v"),
         ("nowhere/x.mp4", "there is no such folder"),
         ("folder.mp4", "is a folder"),
     ],
@@ -215,8 +215,10 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_film(
     before = film.read_bytes()
 
     @contextmanager
-    def onto_full_disk(_: Path) -> Iterator[Path]:
-        yield Path("/dev/full")
+    def onto_full_disk(path: Path) -> Iterator[Path]:
+        full = path.with_name(f"{path.stem}.full.mp4")
+        full.symlink_to("/dev/full")
+        yield full
 
     monkeypatch.setattr("timelapse.render.crew.written_whole", onto_full_disk)
     with pytest.raises(EncodeError, match=r"No space left.*unchanged"):

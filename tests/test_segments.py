@@ -32,7 +32,7 @@ from timelapse.grade import Size
 from timelapse.render import Job
 from timelapse.render.budget import divide
 from timelapse.render.parts import parts_folder
-from timelapse.render.segment import bounds, segments
+from timelapse.render.segment import Bundle, bounds, segments
 from timelapse.report import report_path
 from timelapse.times import Rate, VideoTime
 
@@ -307,16 +307,16 @@ def test_captions_never_overlap_and_lose_nothing(spans: list[tuple[int, int]]) -
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the stills that are decoded from here on."""
-    import timelapse.render.lane as lane
+    import timelapse.render.supply as supply
 
     names: list[str] = []
-    real = lane.decode_bytes
+    real = supply.decode_bytes
 
     def counting(data: bytes, still: Any, *rest: Any) -> Any:
         names.append(still.name)
         return real(data, still, *rest)
 
-    monkeypatch.setattr(lane, "decode_bytes", counting)
+    monkeypatch.setattr(supply, "decode_bytes", counting)
     return names
 
 
@@ -404,7 +404,7 @@ def test_the_cache_is_listed_and_cleared(
 
 def test_memory_decides_how_many_lanes_there_are(stills: Path) -> None:
     job = job_of(stills, SPEED, ("output.size", "1920x1080"), ("output.preset", "medium"))
-    whole = segments(job)
+    whole = [Bundle((segment,)) for segment in segments(job)]
     lanes = [divide(whole, 8, gib << 30).lanes for gib in (1, 2, 4, 64)]
     assert lanes == sorted(lanes)
     assert lanes[0] < lanes[-1] == 8

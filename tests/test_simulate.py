@@ -216,7 +216,8 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def take(_size: object, _seed: int, shots: list[Any], _workers: int | None) -> Iterator[None]:
         for shot in shots:
-            yield shot.path.write_bytes(b"a still")
+            shot.path.write_bytes(b"a still")
+            yield None
 
     monkeypatch.setattr(roll_module, "take", take)
 

@@ -16,10 +16,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from timelapse.audit import verify
+    from timelapse.clip import from_moviepy, to_moviepy
     from timelapse.errors import TimelapseError
     from timelapse.ingest import Clocks, Roll, Still, scan
     from timelapse.project import Project, load
-    from timelapse.render import Job, frames, still
+    from timelapse.render import Job, frames, render_all, still
     from timelapse.report import plan_json
     from timelapse.times import CaptureTime, MissionTime, Rate, Seconds, Speed, VideoTime
 
@@ -37,19 +38,23 @@ __all__ = [
     "TimelapseError",
     "VideoTime",
     "frames",
+    "from_moviepy",
     "load",
     "plan_json",
+    "render_all",
     "scan",
     "still",
+    "to_moviepy",
     "verify",
 ]
 
 _HOMES = {
     "audit": ("verify",),
+    "clip": ("from_moviepy", "to_moviepy"),
     "errors": ("TimelapseError",),
     "ingest": ("Clocks", "Roll", "Still", "scan"),
     "project": ("Project", "load"),
-    "render": ("Job", "frames", "still"),
+    "render": ("Job", "frames", "render_all", "still"),
     "report": ("plan_json",),
     "times": ("CaptureTime", "MissionTime", "Rate", "Seconds", "Speed", "VideoTime"),
 }

@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from timelapse.deliver import probe
+from timelapse.deliver import FORMATS, digest, probe, size_on_disk
 from timelapse.errors import EncodeError, RenderError, RollError, StillError
 from timelapse.ingest import File, Frame, Reader
-from timelapse.report import facts_json, report_path, sha256
+from timelapse.report import facts_json, report_path
+from timelapse.times import Rate
 
 
 def verify(out: str | Path, *, stills: bool = False) -> list[str]:
@@ -23,7 +24,7 @@ def verify(out: str | Path, *, stills: bool = False) -> list[str]:
     """
     out = Path(out)
     path = report_path(out)
-    if not out.is_file():
+    if not out.exists():
         raise RollError(f"{out}: there is no such film")
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
@@ -44,15 +45,17 @@ def _film_differences(out: Path, report: dict[str, Any]) -> Iterator[str]:
     said_chapters = [[title, start] for title, start in film["chapters"]]
     runs = [int(part["frames"]) for part in parts]
     payloads = [part["payload"] for part in parts]
-    if (size := out.stat().st_size) != report["bytes"]:
+    if (size := size_on_disk(out)) != report["bytes"]:
         yield f"it has {size} bytes, the report says {report['bytes']}"
-    whole = sha256(out) == report["sha256"]
+    whole = digest(out) == report["sha256"]
     if not whole:
         yield "its bytes are not those that were rendered (SHA-256 differs)"
     if sum(runs) != frames or report["plan"]["frames"] != frames:
         yield f"the report contradicts itself: {frames} frames, {sum(runs)} in its parts"
     try:
-        facts = probe(out, runs=runs, decode=0)
+        # A GIF, a WebP and a folder do not say their rate: they are held against what was meant.
+        format = FORMATS[report["encode"]["format"]](rate=Rate(rate))
+        facts = probe(out, format=format, runs=runs, decode=0)
         tracks = film.get("tracks", [])
         yield from facts.faults(frames, (width, height), rate, len(said_chapters), tracks)
         for part, said, now in zip(parts, payloads, facts.payloads, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +24,7 @@ from timelapse.errors import ProjectError, RenderError
 from timelapse.ingest import File
 from timelapse.render.lane import Lane, Made, StillsLost, Stopped
 from timelapse.render.parts import disk_errors
-from timelapse.render.segment import Segment, versions
+from timelapse.render.segment import Bundle, Segment, versions
 from timelapse.render.stillcache import StillCache
 from timelapse.storage import written_whole
 
@@ -105,34 +105,38 @@ class Cluster:
         """None: what a worker has made of a segment is known when it is finished."""
         return 0
 
-    def make(self, segment: Segment, path: Path) -> Future[Made]:
-        return self._pool.submit(self._make, segment, path)
+    def make(self, bundle: Bundle, paths: Sequence[Path]) -> Future[list[Made]]:
+        return self._pool.submit(self._make, bundle, paths)
 
-    def _make(self, segment: Segment, path: Path) -> Made:
-        there, names = _as_seen_from_afar(segment)
+    def _make(self, bundle: Bundle, paths: Sequence[Path]) -> list[Made]:
+        there, names = _as_seen_from_afar(bundle)
         try:
-            made, part = self._result(there, segment.key)
+            parts = self._result(there, [segment.key for segment in bundle.segments])
         except StillsLost as error:
             raise StillsLost({names[name]: why for name, why in error.lost.items()}) from error
-        with disk_errors(path), written_whole(path, sync=True) as draft:
-            draft.write_bytes(part)
-        return replace(made, stills={names[name]: hash for name, hash in made.stills.items()})
+        for path, (_, part) in zip(paths, parts, strict=True):
+            with disk_errors(path), written_whole(path, sync=True) as draft:
+                draft.write_bytes(part)
+        return [
+            replace(made, stills={names[name]: hash for name, hash in made.stills.items()})
+            for made, _ in parts
+        ]
 
-    def _result(self, segment: Segment, key: str) -> tuple[Made, bytes]:
-        """What a worker makes of a segment: the first that is fit for it, and lives."""
+    def _result(self, bundle: Bundle, keys: list[str]) -> list[tuple[Made, bytes]]:
+        """What a worker makes of a bundle: the first that is fit for it, and lives."""
         while True:
             workers = self._fit()
-            with self._told(segment):
+            with self._told(bundle.first):
                 future = self._client.submit(
-                    render_part,
-                    *(segment, key, versions(), self._cache),
+                    render_parts,
+                    *(bundle, keys, versions(), self._cache),
                     pure=False,
                     workers=workers,
                 )
             try:
                 if self._finished(future, workers):
-                    with self._told(segment):
-                        result: tuple[Made, bytes] = future.result()
+                    with self._told(bundle.first):
+                        result: list[tuple[Made, bytes]] = future.result()
                     return result
             except Unfit as error:
                 self._leave_out(error)
@@ -197,10 +201,10 @@ class Cluster:
             raise RenderError(f"{self.address}: the scheduler is gone: {error!r}") from error
 
 
-def _as_seen_from_afar(segment: Segment) -> tuple[Segment, dict[str, str]]:
-    """A segment whose stills have absolute paths, and their names here by those there."""
+def _as_seen_from_afar(bundle: Bundle) -> tuple[Bundle, dict[str, str]]:
+    """A bundle whose stills have absolute paths, and their names here by those there."""
     stills, names = [], {}
-    for still in segment.stills:
+    for still in bundle.first.stills:
         file = still.file
         there = replace(
             file,
@@ -209,31 +213,37 @@ def _as_seen_from_afar(segment: Segment) -> tuple[Segment, dict[str, str]]:
         )
         names[str(there)] = str(file)
         stills.append(replace(still, file=there))
-    return replace(segment, stills=tuple(stills)), names
+    same = tuple(stills)
+    return Bundle(tuple(replace(segment, stills=same) for segment in bundle.segments)), names
 
 
 # ------------------------------------------------------------------ on a worker
 
 
-def render_part(
-    segment: Segment, key: str, libraries: dict[str, str], cache: int | None
-) -> tuple[Made, bytes]:
-    """Renders a segment on the worker that this runs on: what is known of its part, and the part.
+def render_parts(
+    bundle: Bundle, keys: list[str], libraries: dict[str, str], cache: int | None
+) -> list[tuple[Made, bytes]]:
+    """Renders a bundle on the worker that this runs on: of each segment what is known of its part,
+    and the part.
 
-    `key` is the segment's where it was planned, `libraries` are the versions there.  Raises Unfit
-    where this worker would make something else, StillsLost, EncodeError, RenderError.
+    `keys` are the segments' where they were planned, `libraries` are the versions there.  Raises
+    Unfit where this worker would make something else, StillsLost, EncodeError, RenderError.
     """
     from distributed import get_worker
 
-    if why := _unfitness(segment, key, libraries):
-        here = get_worker().address
-        raise Unfit(here, f"worker {here} on {socket.gethostname()} {why}")
+    for segment, key in zip(bundle.segments, keys, strict=True):
+        if why := _unfitness(segment, key, libraries):
+            here = get_worker().address
+            raise Unfit(here, f"worker {here} on {socket.gethostname()} {why}")
     room = Path(gettempdir())
     with disk_errors(room), TemporaryDirectory(prefix="timelapse-") as folder:
-        path = Path(folder) / f"part{segment.format.endings[0]}"
-        with Lane(segment, StillCache(cache)) as lane:
-            made = lane.make(segment, path)
-        return made, path.read_bytes()
+        paths = [
+            Path(folder) / f"part{at}{segment.format.part_ending}"
+            for at, segment in enumerate(bundle.segments)
+        ]
+        with Lane(bundle.first, StillCache(cache)) as lane:
+            made = lane.make(bundle, paths)
+        return [(one, path.read_bytes()) for one, path in zip(made, paths, strict=True)]
 
 
 def _unfitness(segment: Segment, key: str, libraries: dict[str, str]) -> str:

@@ -10,17 +10,10 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from glob import escape, has_magic
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    Union,
-    cast,
-    get_args,
-    get_type_hints,
-)
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     Discriminator,
@@ -31,9 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from timelapse.deliver import H264, Format, Sound
+from timelapse.deliver import H264, Format
+from timelapse.delivery import Output, entries, settled
 from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
-from timelapse.grade import Framing, natural_size
+from timelapse.grade import COMFORTABLE, Framing, Reframing, commonest, natural_size
 from timelapse.ingest import (
     Inspection,
     Policies,
@@ -43,14 +37,36 @@ from timelapse.ingest import (
     scan,
 )
 from timelapse.mistakes import explain, line
-from timelapse.overlay import Compositor, Milestone, Overlay, cues
+from timelapse.notation import did_you_mean
+from timelapse.overlay import (
+    THEMES,
+    Compositor,
+    Group,
+    Milestone,
+    Overlay,
+    Safe,
+    ThemeName,
+    Theming,
+    beside,
+    in_language,
+)
 from timelapse.pacing import PACES, ScheduleSection
-from timelapse.render import Job
-from timelapse.retime import Blend, Flow, Linear, Timeline, make_plan, model_made_as, treated
+from timelapse.render import Dress, Job
+from timelapse.retime import (
+    Blend,
+    Flow,
+    Linear,
+    Plan,
+    Timeline,
+    make_plan,
+    model_made_as,
+    treated,
+)
 from timelapse.retime import cuts as cuts_of
 from timelapse.rollsection import RollSection
-from timelapse.section import Section
-from timelapse.times import CaptureTime
+from timelapse.section import Section, kinds
+from timelapse.soundsection import SoundSection
+from timelapse.times import CaptureTime, Rate
 from timelapse.written import Context, Instant
 from timelapse.yamlfile import Document, put, read_yaml
 
@@ -64,31 +80,7 @@ class MissionSection(Section):
     ] = None
 
 
-class SoundSection(Section):
-    """What is heard, from the first frame on; cut to the film's length."""
-
-    file: Annotated[str, Field(description="A file of sound, such as music.flac.")]
-
-
-def _kinds(union: Any, key: str, default: str = "") -> Any:
-    """A stage's union of dataclasses, told apart by `key`, which may be left out for `default`."""
-
-    def kind(value: Any) -> Any:
-        tag = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
-        return tag or default
-
-    kind.__name__ = key  # what errors call it
-
-    tagged = [
-        Annotated[member, Tag(get_args(get_type_hints(member)[key])[0])]
-        for member in get_args(union) or (union,)
-    ]
-    if len(tagged) == 1:
-        return tagged[0]
-    return Annotated[Union[tuple(tagged)], Discriminator(kind)]  # noqa: UP007 - made at run time
-
-
-_Blend: Any = _kinds(Blend, "blend", "linear")
+_Blend: Any = kinds(Blend, "blend", "linear")
 
 
 class Project(Section):
@@ -108,10 +100,28 @@ class Project(Section):
         Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
         Field(description="How stills become frames; or a list of that, each with from when on."),
     ] = Linear()
-    output: _kinds(Format, "format", "h264") = H264()  # type: ignore[valid-type]
+    framing: Annotated[
+        Reframing, Field(description="How stills are turned and cut, and how a camera moves.")
+    ] = Reframing()
+    output: kinds(Format, "format", "h264") = H264()  # type: ignore[valid-type]
+    outputs: Annotated[
+        tuple[Output, ...],
+        Field(description="Several films of one pass over the stills, instead of `output`."),
+    ] = ()
     sound: SoundSection | None = None
+    theme: Annotated[
+        Annotated[ThemeName, Tag("name")] | Annotated[Theming, Tag("own")],
+        Discriminator(lambda value: "name" if isinstance(value, str) else "own"),
+        Field(description="How overlays look: a theme's name, or one of the project's own."),
+    ] = "plain"
+    safe: Annotated[Safe, Field(description="What overlays keep free of the frame's edges.")] = (
+        Safe()
+    )
+    groups: Annotated[
+        dict[str, Group], Field(description="Overlays that are shown, faded and stacked as one.")
+    ] = {}  # noqa: RUF012
     milestones: tuple[Milestone, ...] = ()
-    overlays: tuple[_kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
+    overlays: tuple[kinds(Overlay, "kind"), ...] = ()  # type: ignore[valid-type]
 
     @property
     def written(self) -> tuple[Any, Path]:
@@ -161,50 +171,109 @@ class Project(Section):
         return roll, where
 
     def job(self, roll: Roll | None = None) -> Job:
-        """Plans the film of this project from its roll, which is scanned here where not given.
+        """Plans the film of `output` from its roll, which is scanned here where not given.
 
         Raises RollError, or ProjectError at the place of a time, speed or text that cannot be
         meant for this roll.
         """
-        roll = roll or self.scan()
-        output = cast(Format, self.output)
-        epoch = self.mission.epoch or roll.first
+        return self._job(roll or self.scan(), cast(Format, self.output), ("output",))
+
+    def jobs(self, roll: Roll | None = None) -> tuple[tuple[str, Job], ...]:
+        """Plans the films of `outputs`, each with its name, those of one rate by one plan; where
+        there are none, the film of `output`, whose name is empty.  Raises as `job` does."""
+        roll, plans = roll or self.scan(), dict[Rate, Plan]()
+        jobs = []
+        for number, output in enumerate(self.outputs):
+            rate, where = output.format.rate, ("outputs", number)
+            job = self._job(roll, output.format, where, output.within, plans.get(rate))
+            plans[rate] = job.plan
+            jobs.append((output.name, job))
+        return tuple(jobs) or (("", self.job(roll)),)
+
+    def _plan(self, roll: Roll, rate: Rate) -> Plan:
+        epoch, blends = self.mission.epoch or roll.first, self._blends
 
         def still(name: str) -> CaptureTime:
             return roll.find(name).captured
 
-        context = Context(output.rate, None, self.timecode, still)
-        blends = self._blends
+        context = Context(rate, None, self.timecode, still)
         with self._placed("retime"):
             gaps = treated(roll, blends[0].gaps, blends[0].gap_at, context, epoch)
         schedule = self.schedule.schedule(
             roll, context, epoch, self._placed, base=self._base, gaps=cuts_of(roll, gaps, epoch)
         )
-        timeline = Timeline(schedule, output.rate, epoch, self.timecode, still)
-        size = output.size or natural_size(roll.sizes)
-        framing = Framing(size, output.fit)
+        timeline = Timeline(schedule, rate, epoch, self.timecode, still)
         with self._placed("retime", "model"):
             for blend in blends:
                 if isinstance(blend, Flow):
                     model_made_as(blend.model)
         with self._placed("schedule"):
-            plan = make_plan(roll, timeline, blends)
+            return make_plan(roll, timeline, blends)
+
+    def _job(
+        self,
+        roll: Roll,
+        output: Format,
+        where: tuple[str | int, ...],
+        within: tuple[int, int] = COMFORTABLE,
+        plan: Plan | None = None,
+    ) -> Job:
+        """The film of an output, which the project has at the path `where`; `within` is the box for
+        the stills' own shape where no size is given."""
+        plan = plan or self._plan(roll, output.rate)
+        timeline = plan.timeline
+        with self._placed(*where, "burn"):
+            output = settled(output, roll)
+        framing = self._framing(roll, output, where, within, timeline)
+        section = self.sound
+        sound = section.sound(self._base, timeline, self._placed) if section else None
+        heard = sound.notes(plan.frames / Fraction(output.rate)) if sound else ()
         job = Job(
             plan,
             framing,
-            tuple(self._rooted(milestone) for milestone in self.milestones),
-            tuple(self._rooted(overlay) for overlay in self.overlays),
+            tuple(beside(milestone, self._base) for milestone in self.milestones),
+            tuple(beside(overlay, self._base) for overlay in self.overlays),
             output,
             self.mission.name,
-            sound=self._sound(),
-            notes=tuple(_framing_notes(roll, framing)),
+            sound=sound,
+            notes=(*framing.notes(roll.sizes), *heard),
+            dress=self._dress,
         )
         self._check_layers(job)
         return job
 
+    def _framing(
+        self,
+        roll: Roll,
+        output: Format,
+        where: tuple[str | int, ...],
+        within: tuple[int, int],
+        timeline: Timeline,
+    ) -> Framing:
+        """How an output shows the stills; raises ProjectError where they cannot be shown so."""
+        pose, moves = self.framing.pose, []
+        with self._placed("framing"):
+            pose.check(roll.sizes)
+        for number, move in enumerate(self.framing.moves):
+            with self._placed("framing", "moves", number, "at"):
+                at = timeline.video_of(move.at.resolve(timeline.context).time)
+                moves.append((at.seconds, move))
+        size = output.size or natural_size(roll.sizes, pose, within)
+        with self._placed(*where, "focus"):
+            framing = Framing(size, output.fit, output.focus, pose)
+        with self._placed("framing", "moves"):
+            return framing.moving(moves, timeline.rate, commonest(roll.sizes))
+
     @property
     def _blends(self) -> tuple[Blend, ...]:
         return self.retime if isinstance(self.retime, tuple) else (self.retime,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_outputs(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "outputs" not in data:
+            return data
+        return {**data, "outputs": entries(data["outputs"], data.get("output"))}
 
     @model_validator(mode="after")
     def _check(self) -> Project:
@@ -217,20 +286,31 @@ class Project(Section):
             for name in whole:
                 if getattr(blend, name) not in (getattr(default, name), getattr(several[0], name)):
                     raise ValueError(f"retime: {name} is for the whole clip; say it first")
+        names = [output.name.lower() for output in self.outputs]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"outputs: two are named {twice}; give each a name: of its own")
         return self
 
     def _check_layers(self, job: Job) -> None:
         """Finds the place of a time that cannot be read and of a text that cannot be drawn."""
-        timeline, size = job.plan.timeline, job.framing.size
+        timeline = job.plan.timeline
         for number, milestone in enumerate(job.milestones):
             with self._placed("milestones", number, "at"):
                 milestone.at.resolve(timeline.context)
-            with self._placed("milestones", number):
-                Compositor(cues([milestone], [], timeline), size)
-        for number, overlay in enumerate(job.overlays):
-            with self._placed("overlays", number):
-                Compositor(cues([], [overlay], timeline), size)
-        job.compositor()
+        bare = dataclasses.replace(job, milestones=(), overlays=())
+        for language in job.languages or ("",):
+            for name in ("milestones", "overlays"):
+                for number, layer in enumerate(getattr(job, name)):
+                    with self._placed(name, number):
+                        if layer.group and layer.group not in self.groups:
+                            raise ProjectError(
+                                f"group: {layer.group!r} is not one of groups:"
+                                + did_you_mean(layer.group, self.groups)
+                            )
+                        alone: Any = {name: (in_language(layer, language),)}
+                        one = dataclasses.replace(bare, **alone)
+                        Compositor(one.cues, job.framing.size)
+            (job.in_language(language) if language else job).compositor()
 
     @contextmanager
     def _placed(self, *path: str | int) -> Iterator[None]:
@@ -241,27 +321,10 @@ class Project(Section):
             kind = type(error) if isinstance(error, ProjectError) else ProjectError
             raise kind(line(self._document.place(path), path, str(error))) from error
 
-    def _sound(self) -> Sound | None:
-        if self.sound is None:
-            return None
-        with self._placed("sound", "file"):
-            return Sound.of(self._base / Path(self.sound.file).expanduser())
-
-    def _rooted(self, layer: Any) -> Any:
-        """A layer whose font files are sought beside the project file."""
-        return dataclasses.replace(layer, style=layer.style.beside(self._base))
-
-
-def _framing_notes(roll: Roll, framing: Framing) -> Iterator[str]:
-    for still, count in roll.sizes.items():
-        across, down = framing.scaled(still)
-        name = f"{count} still{'s' * (count != 1)} of {still[0]}x{still[1]}"
-        if across < framing.size.width or down < framing.size.height:
-            yield f"{name} shown with black bars; output.fit: crop fills the frame"
-        elif across > framing.size.width + 1 or down > framing.size.height + 1:
-            yield f"{name} cut at the edges"
-        if across > still[0]:
-            yield f"{name} enlarged"
+    @property
+    def _dress(self) -> Dress:
+        theme = THEMES[self.theme] if isinstance(self.theme, str) else self.theme.theme
+        return Dress(theme.beside(self._base), self.safe, self.groups)
 
 
 def load(

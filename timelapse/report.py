@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timelapse.deliver import Facts, Tags
+from timelapse.deliver import Facts, Tags, digest, put, size_on_disk
 from timelapse.errors import EncodeError
-from timelapse.ingest import Status, chunks
+from timelapse.ingest import Status
 from timelapse.storage import written_whole
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class Film:
         stills: list[dict[str, Any]],
     ) -> Film:
         words = facts_json(facts)
-        return cls(draft, draft.stat().st_size, sha256(draft), words, key, parts, stills)
+        return cls(draft, size_on_disk(draft), digest(draft), words, key, parts, stills)
 
 
 def film_key(segments: Sequence[Segment], tags: Tags) -> str:
@@ -149,7 +148,7 @@ def standing(out: Path, key: str) -> Film | None:
             report["parts"],
             report["stills"],
         )
-        if film.key == key and out.stat().st_size == film.bytes and sha256(out) == film.sha256:
+        if film.key == key and size_on_disk(out) == film.bytes and digest(out) == film.sha256:
             return film
     return None
 
@@ -161,16 +160,16 @@ def write_report(
     out: Path,
     film: Film,
     segments: Mapping[str, int],
-    began: float,
+    elapsed: float,
     notes: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Gives the film its name, and writes its report beside it; returns the report.
 
-    `asked` is the job as it was planned at first, `job` as it was carried out.  Raises
-    EncodeError.
+    `asked` is the job as it was planned at first, `job` as it was carried out, in `elapsed`
+    seconds; `more` is what else the report says.  Raises EncodeError.
     """
     rate, frames = Fraction(job.plan.timeline.rate), job.plan.frames
-    elapsed = time.monotonic() - began
     report = {
         "output": str(out),
         "frames": frames,
@@ -186,6 +185,7 @@ def write_report(
         "sha256": film.sha256,
         "film": film.facts,
         "encode": {"format": job.format.format, **job.format.options},
+        **(more or {}),
         "plan": plan_json(job),
         "roll": _roll_json(job, findings),
         "key": film.key,
@@ -198,7 +198,7 @@ def write_report(
         with written_whole(report_path(out)) as draft:
             draft.write_bytes(text.encode("utf-8", "backslashreplace"))
             if film.draft is not None:
-                film.draft.replace(out)
+                put(film.draft, out)
     except OSError as error:
         raise EncodeError(f"{out}: {error.strerror or error}") from error
     return report
@@ -220,15 +220,6 @@ def _roll_json(job: Job, findings: Findings) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     """What made the film: the same names as decide a segment's key, and the interpreter."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as `sha256sum` tells it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for piece in chunks(stream):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def facts_json(facts: Facts) -> dict[str, Any]:

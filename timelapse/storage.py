@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,8 @@ from itertools import count
 from pathlib import Path
 
 _drafts = count()
+#: What the name of a draft has behind the name that it is for.
+_DRAFT = re.compile(r"\.\d+-\d+\.draft$")
 
 
 def cache_folder() -> Path:
@@ -25,6 +28,11 @@ def cache_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "timelapse"
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "timelapse"
+
+
+def ending(path: Path) -> str:
+    """What the name of a file ends in (`.mp4`); of a draft, what its name will end in."""
+    return Path(_DRAFT.sub("", path.name)).suffix.lower()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The command line: thin.  Data goes to stdout, all else to stderr."""
 
-from timelapse.cli import films, look, samples
+from timelapse.cli import export, films, look, samples
 from timelapse.cli.group import main
 
-__all__ = ["films", "look", "main", "samples"]
+__all__ = ["export", "films", "look", "main", "samples"]

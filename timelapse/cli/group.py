@@ -97,6 +97,16 @@ def job_of(source: str, settings: list[tuple[str, str | None, str]], talk: Talk)
     return project.job(scanned(project, talk))
 
 
+def jobs_of(
+    source: str, settings: list[tuple[str, str | None, str]], talk: Talk
+) -> tuple[tuple[str, Job], ...]:
+    """The films of a project by their names; a film alone has none."""
+    if is_plan(source):
+        return (("", job_of(source, settings, talk)),)
+    project = load_project(source, settings)
+    return project.jobs(scanned(project, talk))
+
+
 def print_text(text: str) -> None:
     # File names may hold bytes that are no UTF-8; they come out as escapes.
     click.echo(text.encode("utf-8", "backslashreplace"))

@@ -5,25 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.deliver.colours import video_frame
+from timelapse.deliver.colours import tags_of, video_frame
 from timelapse.deliver.formats import Format
+from timelapse.deliver.output import container_of
 from timelapse.deliver.tracks import Caption, Sound
 from timelapse.errors import EncodeError
 from timelapse.times import CaptureTime, VideoTime
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import OutputContainer
-
-#: ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix alike.
-_BT709 = 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,11 @@ class Tags:
         """The kinds of its tracks beside the pictures."""
         return ("subtitle",) * bool(self.captions) + ("audio",) * bool(self.sound)
 
+    def held_by(self, out: Path) -> Tags:
+        """What of it a film under that name holds: chapters are left out where it has no place for
+        them; captions and sound that it cannot hold are refused before (`Output.check`)."""
+        return self if container_of(out).tracks else replace(self, chapters=())
+
 
 class Encoder:
     """Writes one film or one part of a film; a context manager.
@@ -70,35 +73,47 @@ class Encoder:
         import av
 
         self._count, self._tick = 0, 1 / Fraction(format.rate)
-        self._path = path
+        self._path, self._format, self._coded = path, format, 0
+        container = container_of(path)
+        options = dict(container.options) if tags is not None else {}
+        if format.codec == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to stderr by itself
         with encode_errors(path):
-            self._container = av.open(
-                str(path), "w", format=format.container, options=_muxing(tags is not None)
-            )
+            self._container = av.open(str(path), "w", format=container.muxer, options=options)
         with encode_errors(path):
             stream = self._container.add_stream(format.codec, rate=Fraction(format.rate))
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height = size
             stream.pix_fmt = format.pixels
-            stream.options = dict(format.options)
+            stream.options = dict(format.tuned(format.threads or threads))
             context = stream.codec_context
             stream.time_base = context.time_base = self._tick
             context.thread_count = format.threads or threads
             context.thread_type = "FRAME"
-            context.color_primaries = context.color_trc = context.colorspace = _BT709
-            context.color_range = 1
+            primaries, transfer, matrix, limited = tags_of(format.pixels)
+            context.color_primaries, context.color_trc = primaries, transfer
+            context.colorspace, context.color_range = matrix, limited
+            if format.fourcc:
+                context.codec_tag = format.fourcc
             if tags is not None:
                 set_tags(self._container, tags)
         self._stream = stream
 
-    def write(self, planes: NDArray[np.uint8]) -> None:
+    def write(self, planes: NDArray[Any]) -> None:
         """Encodes the next frame, as `Colours` makes it; its instant is its number divided by the
         rate.  The planes are copied."""
-        frame = video_frame(planes)
+        frame = video_frame(planes, self._format.pixels)
         frame.pts, frame.time_base = self._count, self._tick
         self._count += 1
         with encode_errors(self._path):
-            self._container.mux(self._stream.encode(frame))
+            self._encode(frame)
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        for packet in self._stream.encode(frame):
+            if self._format.reordered:
+                packet.dts = self._coded - self._format.reordered
+            self._coded += 1
+            self._container.mux_one(packet)
 
     def __enter__(self) -> Encoder:
         return self
@@ -110,14 +125,10 @@ class Encoder:
             return
         with encode_errors(self._path):
             try:
-                self._container.mux(self._stream.encode(None))
+                self._encode(None)
             finally:
                 self._container.close()
             on_disk(self._path)
-
-
-def _muxing(finished: bool) -> dict[str, str]:
-    return {"movflags": "+faststart"} if finished else {}
 
 
 def on_disk(path: Path) -> None:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from timelapse.deliver.film import Tags, encode_errors, on_disk, set_tags
 from timelapse.deliver.formats import Format
+from timelapse.deliver.output import container_of
+from timelapse.deliver.sequence import unpack
 from timelapse.deliver.tracks import caption_packets, sound_packets
+from timelapse.deliver.webp import join_webp, nearest
 from timelapse.errors import EncodeError
 
 if TYPE_CHECKING:
@@ -26,20 +29,37 @@ def join(parts: Sequence[tuple[Path, int]], out: Path, format: Format, tags: Tag
     `out`, one after the other, every one at its instant; and its tags, captions and sound.
 
     Nothing is decoded: all parts have to come from one encoder with one setting.  `out` is
-    complete, and on the disk, when this returns.  Raises EncodeError.
+    complete, and on the disk, when this returns.  The container is the one that its ending asks
+    for.  Raises EncodeError.
     """
+    with encode_errors(out):
+        if format.folder:
+            unpack([path for path, _ in parts], out)
+        elif container_of(out).muxer == "webp":
+            join_webp([path for path, _ in parts], out, format)
+        else:
+            _join_film(parts, out, format, tags)
+
+
+def _join_film(parts: Sequence[tuple[Path, int]], out: Path, format: Format, tags: Tags) -> None:
     import av
 
     tick = 1 / Fraction(format.rate)  # a stream's own time base changes when it is started
     frames = sum(count for _, count in parts)
-    with encode_errors(out), ExitStack() as open_files:
+    container = container_of(out)
+    with ExitStack() as open_files:
         film = open_files.enter_context(
-            av.open(str(out), "w", format=format.container, options={"movflags": "+faststart"})
+            av.open(str(out), "w", format=container.muxer, options=dict(container.options))
         )
         set_tags(film, tags)
         first = open_files.enter_context(av.open(str(parts[0][0])))
-        stream = film.add_stream_from_template(first.streams.video[0])
+        template = first.streams.video[0]
+        # As it is: a decoder of another library than the encoder's has no encoder of its name.
+        stream = film.add_stream_from_template(template, opaque=True)
         stream.time_base = tick
+        stream.codec_context.framerate = 1 / tick  # what MKV and MXF say of themselves
+        if container.muxer in ("mp4", "mov"):
+            stream.codec_context.codec_tag = template.codec_context.codec_tag
         tracks = [_pictures(parts, stream, tick, format)]
         if tags.captions:
             tracks.append(caption_packets(film, tags.captions))
@@ -97,13 +117,13 @@ def _counted(
     Shown and decoded instants are counted in frames, not taken over: a part's own clock starts at
     nought, and one of a single frame has no delay where the others have two frames.
     """
-    shown: list[Fraction] = []
+    shown: list[int] = []
     for packet in part.demux(part.streams.video[0]):
         if not packet.size:
             continue
-        number = (packet.pts or 0) * (packet.time_base or 0) / tick
+        number = nearest(packet.pts or 0, Fraction(packet.time_base or 0), tick)
         packet.stream = stream
-        packet.pts, packet.dts = start + int(number), start + len(shown) - delay
+        packet.pts, packet.dts = start + number, start + len(shown) - delay
         packet.time_base, packet.duration = tick, 1
         shown.append(number)
         yield packet

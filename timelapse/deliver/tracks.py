@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from timelapse.errors import EncodeError
+from timelapse.deliver.sound import HERTZ, Mix
+from timelapse.deliver.sound import Sound as Sound
 from timelapse.times import VideoTime
 
 if TYPE_CHECKING:
-    from av import AudioFrame
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.packet import Packet
 
-_HERTZ = 48000
+#: What captions are coded as where it is not mov_text.
+_CAPTIONS = {"matroska": "subrip", "webm": "webvtt"}
 #: The scale of captions' times in an MP4.
 _CAPTION_TICKS = 1_000_000
 #: A style that a player may change as it likes; mov_text wants one.
@@ -40,30 +40,6 @@ class Caption:
     end: VideoTime
 
 
-@dataclass(frozen=True)
-class Sound:
-    """A file of sound, and what makes it another one: its size in bytes and its age."""
-
-    path: Path
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> Sound:
-        """Raises EncodeError where there is no sound in the file."""
-        import av
-
-        try:
-            info = path.stat()
-            with av.open(str(path)) as source:
-                if not source.streams.audio:
-                    raise EncodeError(f"{path}: holds no sound")
-        except (OSError, av.FFmpegError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise EncodeError(f"{path}: no sound that can be read: {why}") from error
-        return cls(path, info.st_size, info.st_mtime_ns)
-
-
 def one_at_a_time(captions: Sequence[Caption]) -> list[Caption]:
     """Captions that do not overlap: where several are shown at once, they are lines of one."""
     borders = sorted({time for c in captions for time in (c.start, c.end)})
@@ -79,15 +55,17 @@ def caption_packets(film: OutputContainer, captions: Sequence[Caption]) -> Itera
     """Adds a track of captions to a film that has not been started; gives its packets."""
     from av import Packet
 
-    stream = film.add_stream("mov_text")
+    codec = _CAPTIONS.get(film.format.name, "mov_text")
+    stream: Any = film.add_stream(codec)
     stream.codec_context.subtitle_header = _STYLES
     stream.time_base = tick = Fraction(1, _CAPTION_TICKS)
 
     def packets() -> Iterator[Packet[Any]]:
         for caption in one_at_a_time(captions):
             text = caption.text.encode()[:_LONGEST]
-            # 3GPP TS 26.245, 5.17: the length of the text, and the text
-            packet = Packet(len(text).to_bytes(2, "big") + text)
+            if codec == "mov_text":  # 3GPP TS 26.245, 5.17: the length of the text, and the text
+                text = len(text).to_bytes(2, "big") + text
+            packet = Packet(text)
             packet.pts = packet.dts = round(caption.start.seconds / tick)
             packet.duration = round((caption.end.seconds - caption.start.seconds) / tick)
             packet.time_base, packet.stream = tick, stream
@@ -97,45 +75,25 @@ def caption_packets(film: OutputContainer, captions: Sequence[Caption]) -> Itera
 
 
 def sound_packets(film: OutputContainer, sound: Sound, length: Fraction) -> Iterator[Packet[Any]]:
-    """Adds a track of sound (AAC, stereo) to a film that has not been started; gives its packets,
-    up to `length` seconds."""
+    """Adds a track of sound (stereo; Opus in WebM, else AAC) to a film that has not been started;
+    gives its packets, of exactly `length` seconds."""
     import av
 
-    stream = film.add_stream("aac", rate=_HERTZ, layout="stereo")
+    codec = "libopus" if film.format.name == "webm" else "aac"
+    stream = film.add_stream(codec, rate=HERTZ, layout="stereo")
     assert isinstance(stream, av.AudioStream)
     stream.bit_rate = _BITS_A_SECOND
 
     def packets() -> Iterator[Packet[Any]]:
-        left = round(length * _HERTZ)
         done = 0
-        with av.open(str(sound.path)) as source:
-            for frame in _resampled(source):
-                if left <= 0:
-                    break
-                if frame.samples > left:
-                    frame = _first_samples(frame, left)
-                frame.pts, frame.time_base = done, Fraction(1, _HERTZ)
-                done, left = done + frame.samples, left - frame.samples
+        with Mix(sound, length) as mix:
+            for chunk in mix.chunks():
+                planes = np.ascontiguousarray(chunk.T)
+                frame = av.AudioFrame.from_ndarray(planes, "fltp", "stereo")
+                frame.sample_rate = HERTZ
+                frame.pts, frame.time_base = done, Fraction(1, HERTZ)
+                done += len(chunk)
                 yield from stream.encode(frame)
         yield from stream.encode(None)
 
     return packets()
-
-
-def _resampled(source: InputContainer) -> Iterator[AudioFrame]:
-    from av import AudioResampler
-
-    resampler = AudioResampler("fltp", "stereo", _HERTZ)
-    for frame in source.decode(audio=0):
-        frame.pts = None  # counted anew: a file may start anywhere
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None)
-
-
-def _first_samples(frame: AudioFrame, count: int) -> AudioFrame:
-    from av import AudioFrame
-
-    samples = np.ascontiguousarray(frame.to_ndarray()[:, :count], np.float32)
-    cut = AudioFrame.from_ndarray(samples, frame.format.name, frame.layout.name)
-    cut.sample_rate = frame.sample_rate
-    return cut

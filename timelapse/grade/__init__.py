@@ -1,14 +1,38 @@
 """Grade: one still becomes a better still.  Here: its light, and its place in the frame."""
 
-from timelapse.grade.framing import Fit, Framing, Size, natural_size
-from timelapse.grade.light import Display, Linear, dithered, from_mix, to_display, to_linear, to_mix
+from timelapse.grade.camera import Camera, Move, Reframing, View
+from timelapse.grade.framing import COMFORTABLE, Framing, Size, commonest, natural_size
+from timelapse.grade.layout import Fit, Focus
+from timelapse.grade.light import (
+    Deep,
+    Display,
+    Linear,
+    deep_from_mix,
+    dithered,
+    from_mix,
+    to_display,
+    to_linear,
+    to_mix,
+)
+from timelapse.grade.pose import Flip, Pose
 
 __all__ = [
+    "COMFORTABLE",
+    "Camera",
+    "Deep",
     "Display",
     "Fit",
+    "Flip",
+    "Focus",
     "Framing",
     "Linear",
+    "Move",
+    "Pose",
+    "Reframing",
     "Size",
+    "View",
+    "commonest",
+    "deep_from_mix",
     "dithered",
     "from_mix",
     "natural_size",

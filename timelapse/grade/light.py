@@ -18,6 +18,8 @@ from timelapse.srgb import linear_of, shown_of
 
 Linear = NDArray[np.uint16]
 Display = NDArray[np.uint8]
+#: Display light in 16 bits.
+Deep = NDArray[np.uint16]
 
 
 @cache
@@ -61,6 +63,23 @@ def from_mix(
     return cv2.LUT(mixed, _narrowed(), out)  # type: ignore[return-value]
 
 
+def deep_from_mix(
+    mixed: Linear, light: Literal["linear", "display"], out: Deep | None = None
+) -> Deep:
+    """As `from_mix`, in 16 bits (65535 = white): for formats that keep more than 8.
+
+    What comes from stills of 8 bits is exact there: 257 times its value.
+    """
+    import cv2
+
+    if light == "linear":
+        return cv2.LUT(mixed, _deep_of(), out)  # type: ignore[return-value]
+    if out is None:
+        return mixed.copy()
+    np.copyto(out, mixed)
+    return out
+
+
 def dithered(
     mixed: Linear, light: Literal["linear", "display"], top: int, out: Display, buffers: Buffers
 ) -> Display:
@@ -80,6 +99,14 @@ def dithered(
     np.right_shift(fine, 8, out=fine)
     np.copyto(out, fine, casting="unsafe")
     return out
+
+
+@cache
+def _deep_of() -> Deep:
+    """Display value (uint16) of each linear value."""
+    table: Deep = np.rint(shown_of(np.arange(65536) / 65535) * 65535).astype(np.uint16)
+    table[_linear_of(256)] = _widened()  # whatever the rounding to 16 bits has moved
+    return table
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from timelapse.ingest.bad import Flag, Kind, Policies, Policy, Thresholds
 from timelapse.ingest.clocks import ClockPoint, Clocks
-from timelapse.ingest.decode import decode, decode_bytes, decoding_memory
+from timelapse.ingest.decode import decode, decode_bytes, decoded_size, decoding_memory
 from timelapse.ingest.find import Reader, natural
 from timelapse.ingest.inspection import Inspection, inspect
 from timelapse.ingest.look import Looks, glimpse, thumbnail
@@ -51,6 +51,7 @@ __all__ = [
     "chunks",
     "decode",
     "decode_bytes",
+    "decoded_size",
     "decoding_memory",
     "from_plain",
     "glimpse",

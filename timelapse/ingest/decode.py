@@ -66,6 +66,16 @@ def decode_bytes(
     return _upright(pixels, still.orientation)
 
 
+def decoded_size(still: Still, at_least: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height) at which a still of at least that size is decoded, upright."""
+    size, wanted = _stored(still, still.size), _stored(still, at_least)
+    if still.kind == "jpeg":
+        size = jpeg.scaled(size, wanted)
+    elif still.kind == "raw" and raw.half(size, wanted):
+        size = size[0] // 2, size[1] // 2
+    return _stored(still, size)
+
+
 def decoding_memory(still: Still, at_least: tuple[int, int]) -> int:
     """About how many bytes decoding a still takes, its file among them."""
     size, wanted = _stored(still, still.size), _stored(still, at_least)

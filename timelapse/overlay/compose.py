@@ -8,32 +8,39 @@ there for all of its life.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import groupby
+from math import floor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import RenderError, TextError
+from timelapse.overlay.cue import Cue
+from timelapse.overlay.drawing import Block, Canvas
 from timelapse.overlay.glyphs import engine, short
-from timelapse.overlay.layers import Cue
 from timelapse.overlay.style import Share
-from timelapse.overlay.text import Block, bleed_of, measure, paint, refill
+from timelapse.overlay.text import Sprite
 
-_DRAWN_AS = 1  # raise it when the code of this stage draws the same inputs differently
+_DRAWN_AS = 3  # raise it when the code of this stage draws the same inputs differently
 _GAP = Share(1, 45)  # between two overlays, of the same side as sizes are
 _OPAQUE = Fraction(1)
-_SPRITES = 32  # kept typeset; more are never seen at once
+_SPRITES = 32  # kept ready; more are never seen at once
+_LARGE = 1 << 19  # pixels: a quarter of a frame of 1080p
+#: What moves stands at whole eighths of a pixel: finer is not seen, and costs new sprites.
+_STEPS = 8
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """A cue with its block, the block's corner at (x, y) in the frame."""
+    """A cue with the block that holds whatever it shows, whose corner is at (x, y) in the frame."""
 
     cue: Cue
+    canvas: Canvas
     block: Block
     x: int
     y: int
@@ -48,6 +55,26 @@ class _Slot:
             and self.y < other.y + other.block.height + gap
             and other.y < self.y + self.block.height + gap
         )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A block as it is drawn on one frame: corner in eighths of a pixel, opacity."""
+
+    block: Block
+    x: int
+    y: int
+    opacity: Fraction
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The sprite's corner in whole pixels."""
+        return self.x // _STEPS - self.block.bleed, self.y // _STEPS - self.block.bleed
+
+    @property
+    def between(self) -> tuple[int, int]:
+        """How far the sprite is moved on from there, in eighths of a pixel."""
+        return self.x % _STEPS, self.y % _STEPS
 
 
 @dataclass(frozen=True)
@@ -67,48 +94,84 @@ class Compositor:
 
     def __init__(self, cues: Iterable[Cue], size: tuple[int, int]) -> None:
         self.size = size
-        self._side = min(size)
-        self._slots: list[_Slot] = []
-        for cue in cues:
+        self._slots: dict[int, _Slot] = {}
+        for number, cue in enumerate(cues):
             if cue.start < cue.stop:
-                self._slots.append(self._place(cue))
-        self._measured = lru_cache(maxsize=_SPRITES)(self._measure_running)
-        self._painted = lru_cache(maxsize=_SPRITES)(paint)
-        self._stamped = lru_cache(maxsize=_SPRITES)(self._stamp)
-        self._scratch = np.empty(0, np.uint16)
+                self._slots[number] = self._place(cue)
+        # What is free of places is above all that is not.
+        self._drawn = sorted(
+            self._slots.values(), key=lambda slot: (slot.cue.order, slot.cue.path is not None)
+        )
+        # Of what is large, as a picture that moves is, only the newest is kept.
+        self._painted = lru_cache(maxsize=_SPRITES)(_paint)
+        self._stamped = lru_cache(maxsize=_SPRITES)(lambda block: _stamp(_paint(block)))
+        self._large = lru_cache(maxsize=2)(lambda block: _stamp(_paint(block)))
+        self._scratch: dict[type, NDArray[Any]] = {}
 
     def boxes(self, frame: int) -> tuple[tuple[int, int, int, int], ...]:
         """The (x, y, width, height) of each overlay shown on a frame, in the order of drawing."""
         return tuple(
-            (slot.x, slot.y, slot.block.width, slot.block.height)
-            for slot in self._slots
-            if slot.cue.shows(frame)
+            (shown.x // _STEPS, shown.y // _STEPS, shown.block.width, shown.block.height)
+            for shown in self._shown(frame)
         )
+
+    def box_of(self, number: int) -> tuple[int, int, int, int]:
+        """The (x, y, width, height) that is kept for a cue, by its number in those given."""
+        slot = self._slots[number]
+        return slot.x, slot.y, slot.block.width, slot.block.height
 
     def shows(self, frame: int) -> bool:
         """Whether anything is drawn on a frame."""
-        return any(slot.cue.shows(frame) for slot in self._slots)
+        return any(slot.cue.shows(frame) for slot in self._drawn)
 
-    def draw(self, frame: NDArray[np.uint8], n: int) -> None:
+    def draw(self, frame: NDArray[Any], n: int) -> None:
         """Blends what is shown on frame `n` into `frame`, in place, over its boxes only.
 
-        `frame` is uint8 (height, width, 3), RGB in display light, writeable.  Values are
-        within 1 of round(frame x (1 - a) + colour x a).  RenderError for a frame of
-        another shape or type.
+        `frame` is uint8 or uint16 (height, width, 3), RGB in display light, writeable.  Values are
+        within 1 of 255 of frame x (1 - a) + colour x a.  RenderError for a frame of another shape
+        or type.
         """
         width, height = self.size
-        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+        if frame.shape != (height, width, 3) or frame.dtype not in (np.uint8, np.uint16):
             raise RenderError(
                 f"frame {n}: {frame.shape} of {frame.dtype} cannot be drawn into; give RGB bytes of"
                 f" {width}x{height}, the size that the compositor was made for"
             )
-        for at, slot in enumerate(self._slots):
-            if slot.cue.shows(n):
-                block = self._block(at, n)
-                opacity = slot.cue.opacity(n)
-                # Stamps that fade are used once each; kept, they would push out the others.
-                stamp = self._stamped(block) if opacity == 1 else self._stamp(block, opacity)
-                self._blend(frame, stamp, slot.x - block.bleed, slot.y - block.bleed)
+        for shown in self._shown(n):
+            # Stamps that fade or move are used once each; kept, they would push out the others.
+            block, large = shown.block, shown.block.width * shown.block.height > _LARGE
+            if shown.opacity == 1 and shown.between == (0, 0):
+                stamp = self._large(block) if large else self._stamped(block)
+            elif large:
+                stamp = _stamp(_paint(block, shown.between), shown.opacity)
+            else:
+                stamp = _stamp(self._painted(shown.block, shown.between), shown.opacity)
+            self._blend(frame, stamp, *shown.corner)
+
+    def draw_alone(self, n: int) -> NDArray[np.uint8]:
+        """What is shown on frame `n`, alone: (height, width, 4), RGB in display light and straight
+        alpha, clear where nothing is.  The array is the caller's."""
+        width, height = self.size
+        whole = np.zeros((height, width, 4), np.uint8)
+        for shown in self._shown(n):
+            sprite, (x, y) = self._painted(shown.block, shown.between), shown.corner
+            share = np.float32(shown.opacity)
+            inside = _inside(whole, sprite.alpha.shape, x, y)
+            if inside is None:
+                continue
+            box, part = inside
+            alpha = sprite.alpha[part].astype(np.float32) * share
+            ink = np.dstack([sprite.rgb[part].astype(np.float32) * share, alpha])
+            mixed = box * (1 - alpha / 255)[..., None] + ink
+            np.rint(mixed, out=mixed)
+            np.copyto(box, mixed, casting="unsafe")
+        rows = np.flatnonzero(whole[..., 3].any(axis=1))
+        if len(rows):
+            band = whole[rows[0] : rows[-1] + 1]
+            alpha = np.maximum(band[..., 3:], 1).astype(np.float32)
+            straight = np.minimum(np.rint(band[..., :3] * (255 / alpha)), 255)
+            np.copyto(band[..., :3], straight, casting="unsafe")
+        return whole
 
     def signature(self, start: int, stop: int) -> str:
         """A hash of all that decides the overlays' pixels on the frames [start, stop).
@@ -117,77 +180,122 @@ class Compositor:
         shown there does not enter.
         """
         state = hashlib.blake2b(f"{_DRAWN_AS} {engine()} {self.size}".encode(), digest_size=20)
-        for at, slot in enumerate(self._slots):
+        for slot in self._drawn:
             first, last = max(start, slot.cue.start), min(stop, slot.cue.stop)
             if first >= last:
                 continue
-            state.update(f"|{slot.x} {slot.y} from {first - start}".encode())
-            shown = ((slot.cue.opacity(n), self._block(at, n)) for n in range(first, last))
-            for (opacity, block), run in groupby(shown):
-                state.update(f"|{opacity} {block.key()} {sum(1 for _ in run)}".encode())
+            state.update(f"|from {first - start}".encode())
+            for shown, run in groupby(self._state(slot, n) for n in range(first, last)):
+                words = f"|{shown.x} {shown.y} {shown.opacity} {shown.block.key()}"
+                state.update(f"{words} {sum(1 for _ in run)}".encode())
         return state.hexdigest()
 
     # -------------------------------------------------------------- places
 
     def _place(self, cue: Cue) -> _Slot:
-        width, height = self.size
-        margin = max(cue.style.margin.of(self._side), bleed_of(cue.style, self._side))
-        room = (width - 2 * margin, height - 2 * margin)
-        runs = not isinstance(cue.text, str)
-        text = cue.widest if runs else cue.text_at(cue.start)
-        block = measure(text, cue.style, self._side, room, cue.place.across, wrap=not runs)
+        what, canvas = cue.what, Canvas(self.size, cue.safe)
+        block = what.lay(canvas, cue.place)
+        if cue.path:
+            return _Slot(cue, canvas, block, 0, 0)
+        left, top, right, bottom = canvas.bounds(what.margin(canvas.side))
         x, y = (
-            (margin, (whole - part) // 2, whole - margin - part)[towards + 1]
-            for whole, part, towards in (
-                (width, block.width, cue.place.across),
-                (height, block.height, cue.place.down),
+            (low, (low + high - part) // 2, high - part)[towards + 1]
+            for low, high, part, towards in (
+                (left, right, block.width, cue.place.across),
+                (top, bottom, block.height, cue.place.down),
             )
         )
-        gap = _GAP.of(self._side)
-        slot = _Slot(cue, block, x, y)
-        while other := next((o for o in self._slots if slot.touches(o, gap)), None):
+        gap = _GAP.of(canvas.side)
+        slot = _Slot(cue, canvas, block, x, y)
+        placed = [other for other in self._slots.values() if not other.cue.path]
+        while other := next((o for o in placed if slot.touches(o, gap)), None):
             y = (
                 other.y - gap - block.height
                 if cue.place.down > 0
                 else other.y + other.block.height + gap
             )
-            slot = _Slot(cue, block, x, y)
-            if not margin <= y <= height - margin - block.height:
+            slot = replace(slot, y=y)
+            if not top <= y <= bottom - block.height:
                 raise TextError(
-                    f"{short(text)}: no room left at {cue.place} beside what is shown at the same"
-                    f" time, {short(other.cue.text_at(other.cue.start))}; set another place, a"
-                    " shorter hold or a smaller size"
+                    f"{short(what.words)}: no room left at {cue.place} beside what is shown at the"
+                    f" same time, {short(other.cue.what.words)}; set another place, a shorter hold"
+                    " or a smaller size"
                 )
         return slot
 
-    def _block(self, at: int, n: int) -> Block:
-        slot = self._slots[at]
-        return (
-            slot.block if isinstance(slot.cue.text, str) else self._measured(at, slot.cue.text(n))
-        )
+    def _shown(self, n: int) -> Iterator[_Shown]:
+        return (self._state(slot, n) for slot in self._drawn if slot.cue.shows(n))
 
-    def _measure_running(self, at: int, text: str) -> Block:
-        cue, block = self._slots[at].cue, self._slots[at].block
-        return refill(block, text, cue.style, cue.place.across)
+    def _state(self, slot: _Slot, n: int) -> _Shown:
+        cue, canvas = slot.cue, slot.canvas
+        block = cue.what.on(n, slot.block, canvas, cue.place)
+        x, y = cue.path(n, canvas, block) if cue.path else (slot.x, slot.y)
+        right, down = cue.shift(n, canvas)
+        eighths = (floor(value * _STEPS + 0.5) for value in (x + right, y + down))
+        return _Shown(block, next(eighths), next(eighths), cue.opacity(n))
 
     # -------------------------------------------------------------- pixels
 
-    def _blend(self, frame: NDArray[np.uint8], stamp: _Stamp, x: int, y: int) -> None:
+    def _blend(self, frame: NDArray[Any], stamp: _Stamp, x: int, y: int) -> None:
         import cv2
 
-        height, width, _ = stamp.keep.shape
-        if self._scratch.size < stamp.keep.size:
-            self._scratch = np.empty(stamp.keep.size, np.uint16)
-        wide = self._scratch[: stamp.keep.size].reshape(height, width, 3)
-        box = frame[y : y + height, x : x + width]
-        cv2.multiply(box, stamp.keep, dst=wide, dtype=cv2.CV_16U)
-        cv2.add(wide, stamp.ink, dst=wide)
-        cv2.convertScaleAbs(wide, dst=box, alpha=1 / 255)
+        inside = _inside(frame, stamp.keep.shape[:2], x, y)
+        if inside is None:
+            return
+        box, part = inside
+        keep, ink = stamp.keep[part], stamp.ink[part]
+        if frame.dtype == np.uint8:
+            wide = self._room(keep.shape, np.uint16)
+            cv2.multiply(box, keep, dst=wide, dtype=cv2.CV_16U)
+            cv2.add(wide, ink, dst=wide)
+            cv2.convertScaleAbs(wide, dst=box, alpha=1 / 255)
+            return
+        # 16 bits: ink is of 255 x 255, a frame of 255 x 257.
+        deep = self._room(keep.shape, np.float32)
+        cv2.multiply(box, keep, dst=deep, scale=1 / 255, dtype=cv2.CV_32F)
+        cv2.scaleAdd(ink.astype(np.float32), 257 / 255, deep, dst=deep)
+        np.rint(deep, out=deep)
+        np.copyto(box, deep, casting="unsafe")
 
-    def _stamp(self, block: Block, opacity: Fraction = _OPAQUE) -> _Stamp:
-        import cv2
+    def _room(self, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
+        size = int(np.prod(shape))
+        if kind not in self._scratch or self._scratch[kind].size < size:
+            self._scratch[kind] = np.empty(size, kind)
+        return self._scratch[kind][:size].reshape(shape)
 
-        sprite, share = self._painted(block), np.float32(opacity)
-        alpha = np.rint(sprite.alpha * share).astype(np.uint8)
-        ink = np.rint(sprite.rgb * (share * 255)).astype(np.uint16)
-        return _Stamp(np.asarray(cv2.merge([255 - alpha] * 3)), ink)
+
+def _inside(
+    frame: NDArray[Any], shape: tuple[int, ...], x: int, y: int
+) -> tuple[NDArray[Any], tuple[slice, slice]] | None:
+    """The box of a frame that a sprite covers with its corner at (x, y), and the part of the
+    sprite that does; None where it lies outside."""
+    rows = slice(max(0, -y), min(shape[0], frame.shape[0] - y))
+    columns = slice(max(0, -x), min(shape[1], frame.shape[1] - x))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    box = frame[rows.start + y : rows.stop + y, columns.start + x : columns.stop + x]
+    return box, (rows, columns)
+
+
+def _paint(block: Block, between: tuple[int, int] = (0, 0)) -> Sprite:
+    """A block's sprite, moved on by parts of a pixel where that is asked for."""
+    import cv2
+
+    sprite = block.paint()
+    if between == (0, 0):
+        return sprite
+    right, down = (eighths / _STEPS for eighths in between)
+    height, width = sprite.alpha.shape
+    move = np.array([[1, 0, right], [0, 1, down]], np.float64)
+    size = (width + 1, height + 1)
+    moved: Any = [cv2.warpAffine(part, move, size) for part in (sprite.rgb, sprite.alpha)]
+    return Sprite(*moved)
+
+
+def _stamp(sprite: Sprite, opacity: Fraction = _OPAQUE) -> _Stamp:
+    import cv2
+
+    share = np.float32(opacity)
+    alpha = np.rint(sprite.alpha * share).astype(np.uint8)
+    ink = np.rint(sprite.rgb * (share * 255)).astype(np.uint16)
+    return _Stamp(np.asarray(cv2.merge([255 - alpha] * 3)), ink)

@@ -1,14 +1,15 @@
-"""Fonts and what they cover: which font draws a line, and which characters none can draw.
+"""Fonts: the shipped ones and any file, which characters they draw, and what draws them.
 
-Each line is drawn by one font, the first that covers all of it: the layout engine (Pillow with
-raqm: HarfBuzz shaping, FriBidi order) shapes and orders a line within one face.  That is why the
-shipped sans holds Latin, Greek, Cyrillic and Arabic in one file; docs/make_fonts.py builds it.
+The layout engine is Pillow with raqm: HarfBuzz shapes, FriBidi orders.  The shipped sans holds
+Latin, Greek, Cyrillic, Devanagari, Arabic and Hebrew in one file, so that a line that mixes them
+is one call of the engine; Japanese is a file of its own.  docs/make_fonts.py builds them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,10 +20,11 @@ from timelapse.errors import TextError
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
+#: The shipped fonts: the file of each, and the one for what it lacks.
 FONTS = {
-    "sans": "NotoSansWithArabic-Regular.ttf",
-    "sans-bold": "NotoSansWithArabic-Bold.ttf",
-    "mono": "RobotoMono-Medium.ttf",
+    "sans": ("NotoSansMerged-Regular.ttf", "NotoSansJP-Regular.ttf"),
+    "sans-bold": ("NotoSansMerged-Bold.ttf", "NotoSansJP-Bold.ttf"),
+    "mono": ("RobotoMono-Medium.ttf",),
 }
 _CONTROLS = {0: "NULL", 8: "BACKSPACE", 9: "TAB", 11: "VERTICAL TAB", 12: "FORM FEED"} | {
     13: "CARRIAGE RETURN",
@@ -31,21 +33,27 @@ _CONTROLS = {0: "NULL", 8: "BACKSPACE", 9: "TAB", 11: "VERTICAL TAB", 12: "FORM 
 }
 # Characters that steer shaping, direction or breaking and have no ink of their own: HarfBuzz hides
 # them whether the font has a glyph for them or not (Unicode, Default_Ignorable_Code_Point).
-_STEERING = frozenset(
+STEERING = frozenset(
     {0x00AD, 0x034F, 0x061C, 0xFEFF}
     | {*range(0x180B, 0x180F), *range(0x200B, 0x2010), *range(0x202A, 0x202F)}
     | {*range(0x2060, 0x2065), *range(0x2066, 0x206A)}
     | {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 )
+# Blank and no spaces by category: Hangul fillers, a Braille cell without dots.
+_BLANK = frozenset({0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0})
+_LOOKED_AT = 64  # pixels to the em, where a glyph is looked at for ink
+
+
+def font_file(name: str) -> Path:
+    """The file of a shipped font, or the path that `name` is; TextError where there is none."""
+    return font_files(name)[0]
 
 
 @cache
-def font_file(name: str) -> Path:
-    """The file of a shipped font, or the path that `name` is; TextError where there is none."""
+def font_files(name: str) -> tuple[Path, ...]:
+    """As `font_file`, with the file for what a shipped font lacks."""
     if name in FONTS:
-        # as_file would delete what it unpacked from a zip; the wheel is installed unpacked.
-        with as_file(files("timelapse.overlay") / "fonts" / FONTS[name]) as path:
-            return path
+        return tuple(map(_shipped, FONTS[name]))
     try:
         path = Path(name).expanduser()
         found = path.is_file()
@@ -53,7 +61,23 @@ def font_file(name: str) -> Path:
         raise TextError(f"font {name!r}: cannot be looked for ({error}); write its path") from error
     if not found:
         raise TextError(f"font {name!r}: no such file; write {', '.join(FONTS)} or a path")
-    return path
+    return (path,)
+
+
+def _shipped(file: str) -> Path:
+    # as_file would delete what it unpacked from a zip; the wheel is installed unpacked.
+    with as_file(files("timelapse.overlay") / "fonts" / file) as path:
+        return path
+
+
+def chain(names: Iterable[str]) -> Iterator[Path]:
+    """The files of the fonts `names`, in order, then those of the shipped sans; each once."""
+    seen: set[Path] = set()
+    for name in (*names, "sans"):
+        for path in font_files(name):
+            if path not in seen:
+                seen.add(path)
+                yield path
 
 
 @cache
@@ -63,14 +87,42 @@ def coverage(path: Path) -> frozenset[int]:
 
     try:
         with path.open("rb") as file, TTFont(file, fontNumber=0, lazy=True) as font:
-            return frozenset(font.getBestCmap() or ())
+            outlined = any(table in font for table in ("glyf", "CFF ", "CFF2"))
+            names = font.getBestCmap() or {}
     except (TTLibError, OSError, KeyError, AssertionError) as error:
         raise TextError(f"font {path}: not a usable font file ({error})") from error
+    if not outlined:
+        raise TextError(
+            f"font {path}: it holds pictures of characters, not their outlines, and cannot be"
+            " drawn at any size; name another"
+        )
+    return frozenset(code for code, name in names.items() if name != ".notdef")
 
 
-@cache
-def _drawable(path: Path) -> frozenset[int]:
-    return coverage(path) | _STEERING
+def has(path: Path, char: str) -> bool:
+    """Whether a font draws a character: has a glyph for it that is not blank, or need not."""
+    code = ord(char)
+    if code in STEERING:
+        return True
+    if code not in coverage(path):
+        return False
+    return code in _BLANK or unicodedata.category(char) == "Zs" or inked(path, char)
+
+
+@lru_cache(maxsize=65536)
+def inked(path: Path, char: str) -> bool:
+    """Whether a font's glyph for a character has an outline: of some there is but a place, or a
+    coloured picture, which is not drawn."""
+    _, top, _, bottom = _bare(path).getbbox(char)
+    return bottom > top
+
+
+@lru_cache(maxsize=16)
+def _bare(path: Path) -> FreeTypeFont:
+    """A font without shaping: one glyph for a character."""
+    from PIL import ImageFont
+
+    return _opened(path, _LOOKED_AT, ImageFont.Layout.BASIC)
 
 
 @cache
@@ -85,8 +137,14 @@ def load(path: Path, pixels: int) -> FreeTypeFont:
     from PIL import ImageFont
 
     layout = ImageFont.Layout.RAQM if shapes() else ImageFont.Layout.BASIC
+    return _opened(path, pixels, layout)
+
+
+def _opened(path: Path, pixels: int, layout: int) -> FreeTypeFont:
+    from PIL import ImageFont
+
     try:
-        return ImageFont.truetype(path, pixels, layout_engine=layout)
+        return ImageFont.truetype(path, pixels, layout_engine=ImageFont.Layout(layout))
     except OSError as error:
         raise TextError(f"font {path}: not a usable font file ({error})") from error
 
@@ -95,8 +153,8 @@ def load(path: Path, pixels: int) -> FreeTypeFont:
 def shapes() -> bool:
     """Whether Pillow can shape: its raqm loads libfribidi from the system when there is one.
 
-    Without it, text that needs no shaping (Latin, Greek, Cyrillic without combining marks) is
-    still drawn, unkerned, and any other is refused.
+    Without it, text that needs no shaping (Latin, Greek, Cyrillic and Japanese without combining
+    marks) is still drawn, unkerned, and any other is refused.
     """
     from PIL import features
 
@@ -125,7 +183,8 @@ def name_of(char: str) -> str:
     return f"U+{ord(char):04X} {name or fallback.get(unicodedata.category(char), 'unassigned')}"
 
 
-def _named(chars: list[str]) -> str:
+def named(chars: Iterable[str]) -> str:
+    """The names of characters, each once; of many, the first ten."""
     distinct = list(dict.fromkeys(chars))
     more = f" and {len(distinct) - 10} more" if len(distinct) > 10 else ""
     return ", ".join(map(name_of, distinct[:10])) + more
@@ -134,53 +193,3 @@ def _named(chars: list[str]) -> str:
 def short(text: str) -> str:
     """`text` quoted for an error, cut where it is long."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
-
-
-def font_for(line: str, names: tuple[str, ...]) -> Path:
-    """The first font of `names`, then the shipped sans, that covers the whole line.
-
-    TextError names what cannot be drawn: of the fonts, by what the nearest one lacks.
-    """
-    refused = [char for char in line if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")]
-    if refused:
-        raise TextError(f"{short(line)}: cannot be drawn: {_named(refused)}; take it out")
-    if not shapes() and (complex_ := [char for char in line if _needs_shaping(char)]):
-        raise TextError(
-            f"{short(line)}: {_named(complex_)} needs shaping, for which Pillow needs the"
-            " system's libfribidi; install it (Debian and Ubuntu: apt install libfribidi0)"
-        )
-    lacks: list[list[str]] = []
-    for name in dict.fromkeys((*names, "sans")):
-        path = font_file(name)
-        drawable = _drawable(path)
-        missing = [char for char in line if ord(char) not in drawable]
-        if not missing:
-            return path
-        lacks.append(missing)
-    fewest = min(lacks, key=len)
-    raise TextError(
-        f"{short(line)}: no font at hand has {_named(fewest)}; take it out, or name a font file"
-        " that covers the whole line under fallbacks: in its style"
-    )
-
-
-def _needs_shaping(char: str) -> bool:
-    code = ord(char)
-    simple = code < 0x0590 or 0x1E00 <= code < 0x2C00
-    return not simple or code in _STEERING or unicodedata.category(char).startswith("M")
-
-
-def direction(paragraph: str) -> str | None:
-    """`ltr` or `rtl` by the first strong character (UAX #9, P2 and P3), for all lines of it."""
-    if not shapes():
-        return None
-    isolated = 0
-    for char in paragraph:
-        kind = unicodedata.bidirectional(char)
-        if kind in ("LRI", "RLI", "FSI"):
-            isolated += 1
-        elif kind == "PDI":
-            isolated = max(0, isolated - 1)
-        elif kind in ("L", "R", "AL") and not isolated:
-            return "ltr" if kind == "L" else "rtl"
-    return "ltr"

@@ -1,244 +1,77 @@
-"""What can be laid over a clip: milestones, a running clock, a credit line; and when it is shown.
+"""What can be laid over a clip beside milestones: texts, clocks, logos; and all that is drawn.
 
 A layer is a frozen dataclass that the project file fills.  `cues` turns layers into `Cue`s, which
-say all that drawing needs: which text, on which frames, how opaque, where, how it looks.  A new
-overlay is one class with a `cues` method and a `kind` of its own, and its name in `Overlay`.
+say all that drawing needs.  A new layer is one class with a `cues` method and a `kind` of its own,
+and its name in `Overlay`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 from timelapse.errors import ProjectError
-from timelapse.overlay.style import Place, Share, Style
-from timelapse.overlay.template import Moment, Template, write_speed
-from timelapse.times import CaptureTime, MissionTime, Seconds, VideoTime, write_number
-from timelapse.written import Instant, Reading
+from timelapse.overlay.callout import Callout
+from timelapse.overlay.cards import Credits, End, Title
+from timelapse.overlay.charts import Progress, SpeedMap
+from timelapse.overlay.cue import Cue
+from timelapse.overlay.drawing import Words
+from timelapse.overlay.milestones import Milestone, titled
+from timelapse.overlay.pictures import Picture
+from timelapse.overlay.said import Said, chosen, cleaned
+from timelapse.overlay.scene import GapShown, Group, Layer, Scene
+from timelapse.overlay.style import Look, Place, Share
+from timelapse.overlay.template import Moment, write_pace, write_speed
+from timelapse.times import Seconds, write_number
+from timelapse.written import Instant
 
-if TYPE_CHECKING:
-    from timelapse.retime import Timeline
-
-
-# ------------------------------------------------------------------ cues
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A text on the frames from `start` up to, and without, `stop` (which may lie past the end).
-
-    `text` is fixed, or a function of the frame; then `widest` is a text as large as any of them,
-    and the block is kept for it, so that nothing moves while the text runs.  It fades over
-    `fade_in` frames from `start` and over `fade_out` frames up to `stop`, see `opacity`.
-    """
-
-    text: str | Callable[[int], str]
-    start: int
-    stop: int
-    place: Place
-    style: Style
-    fade_in: int = 0
-    fade_out: int = 0
-    widest: str = ""
-
-    def shows(self, frame: int) -> bool:
-        """Whether any of it is seen on a frame."""
-        return self.start <= frame < self.stop
-
-    def text_at(self, frame: int) -> str:
-        """The text on a frame."""
-        return self.text if isinstance(self.text, str) else self.text(frame)
-
-    def opacity(self, frame: int) -> Fraction:
-        """From 0 (not shown) to 1 (full).
-
-        Frame k = 0, 1... of n frames that fade in has 1/4 + 3/4 k/n: a quarter on the first, so
-        that it is seen there at any rate, and full from frame n on.  Fading out is the same
-        backwards, a quarter on the last frame shown.
-        """
-        if not self.shows(frame):
-            return Fraction(0)
-        coming = _ramp(frame - self.start, self.fade_in)
-        going = _ramp(self.stop - 1 - frame, self.fade_out)
-        return min(coming, going)
-
-
-def _ramp(at: int, frames: int) -> Fraction:
-    return Fraction(frames + 3 * at, 4 * frames) if at < frames else Fraction(1)
-
-
-# ------------------------------------------------------------------ milestones
-
-_FADE = Seconds(1, 4)
+ClockField = Literal["met", "utc", "speed", "stills", "video"]
 
 
 @dataclass(frozen=True)
-class Milestone:
-    """A labelled instant: shown from the frame that holds it, for `hold` of video time.
-
-    It fades in and out over `fade`: 0.25 s, or half of `hold` if that is less, where none is said.
-    `text` is a template: `{label}`, `{timecode}` (also `{timecode:mm:ss:ff}`), `{met}`, `{utc}`,
-    `{utc:date}`, `{speed}`, `{video}`, evaluated at the milestone's instant; the label itself is
-    drawn as it is.  Of an instant that the clip shows several times, `showing` is what is labelled.
-    """
-
-    at: Instant
-    label: str
-    text: str = "{timecode} {label}"
-    hold: Seconds = field(default=Seconds(3))
-    fade: Seconds | None = None
-    place: Place = Place.BOTTOM_LEFT
-    style: Style = field(default=Style())
-    showing: Literal["first", "last", "all"] = "first"
-
-    def __post_init__(self) -> None:
-        _end_lines(self, "label", "text")
-        if not self.label.strip():
-            raise ProjectError("label: it is empty; say what happens at this instant")
-        if self.hold < 0:
-            raise ProjectError(f"hold: {self.hold} is negative; write how long it is shown, 3 s")
-        if self.fade is not None and not 0 <= 2 * self.fade <= self.hold:
-            raise ProjectError(
-                f"fade: {self.fade} has to be from 0 s to half of hold, {Seconds(self.hold / 2)}"
-            )
-        Template.read(self.text)
-
-    @property
-    def fades_for(self) -> Fraction:
-        """`fade` as said, or the length that stands for it."""
-        return min(_FADE, self.hold / 2) if self.fade is None else self.fade
-
-
-def _end_lines(layer: object, *names: str) -> None:
-    """Takes the line ends off the ends of texts: YAML's `|` leaves one, which is no empty line."""
-    for name in names:
-        object.__setattr__(layer, name, getattr(layer, name).rstrip("\n"))
-
-
-@dataclass(frozen=True)
-class PlacedMilestone:
-    """Where a milestone falls, on all clocks; feeds the plan, chapters, captions and the report.
-
-    `frame` holds the instant.  The label is shown on the frames from `shown_from` up to, and
-    without, `shown_to`, both within the clip; they are equal where the instant lies outside it, or
-    is cut out.  `showings` are all frames in which the clip comes to show the instant, `again` the
-    spans of further labels.
-    """
-
-    text: str
-    capture: CaptureTime
-    mission: MissionTime
-    video: VideoTime
-    frame: int
-    shown_from: int
-    shown_to: int
-    read_as: str
-    showings: tuple[int, ...] = ()
-    again: tuple[tuple[int, int], ...] = ()
-
-
-def place_milestones(
-    milestones: Iterable[Milestone], timeline: Timeline
-) -> tuple[PlacedMilestone, ...]:
-    """Each milestone's place, in the order given; TimeError where an instant cannot be read."""
-    return tuple(_place(milestone, timeline)[0] for milestone in milestones)
-
-
-def _place(milestone: Milestone, timeline: Timeline) -> tuple[PlacedMilestone, list[Cue]]:
-    reading: Reading = milestone.at.resolve(timeline.context)
-    showings = timeline.showings_of(reading.time)
-    chosen = showings[-1:] if milestone.showing == "last" else showings[:1]
-    if milestone.showing == "all":
-        chosen = showings
-    labels = [_label(milestone, timeline, reading, *showing) for showing in chosen]
-    shown = [cue for cue in labels if cue]
-    frame, video = chosen[0] if chosen else _unseen(timeline, reading)
-    start = max(0, min(frame, timeline.frames))
-    placed = PlacedMilestone(
-        text=str(shown[0].text) if shown else milestone.label,
-        capture=timeline.capture_of(reading.time),
-        mission=timeline.mission_of(reading.time),
-        video=video,
-        frame=frame,
-        shown_from=start,
-        shown_to=min(shown[0].stop, timeline.frames) if shown else start,
-        read_as=reading.read_as,
-        showings=tuple(frame for frame, _ in showings),
-        again=tuple((cue.start, min(cue.stop, timeline.frames)) for cue in shown[1:]),
-    )
-    return placed, shown
-
-
-def _unseen(timeline: Timeline, reading: Reading) -> tuple[int, VideoTime]:
-    """Where an instant would stand that the clip does not show."""
-    return timeline.frame_of(reading.time), timeline.video_of(reading.time)
-
-
-def _label(
-    milestone: Milestone, timeline: Timeline, reading: Reading, frame: int, video: VideoTime
-) -> Cue | None:
-    """The label of one showing; None outside the clip."""
-    stop = timeline.rate.frames_in(video.seconds + milestone.hold)
-    if not 0 <= frame < timeline.frames or stop <= frame:
-        return None
-    moment = Moment(timeline, reading.time, video, frame, milestone.label)
-    text = Template.read(milestone.text).render(moment)
-    # However short it is, a label is full on some frame.
-    fade = min(timeline.rate.frames_in(milestone.fades_for), (stop - frame - 1) // 2)
-    return Cue(text, frame, stop, milestone.place, milestone.style, fade, fade)
-
-
-def gap_cue(start: int, stop: int, seconds: Seconds) -> Cue:
-    """The caption of a gap on the frames [start, stop): how long nothing was taken."""
-    return Cue(f"gap {write_number(round(seconds, 1))} s", start, stop, Place.TOP_RIGHT,
-               CreditStyle())  # fmt: skip
-
-
-# ------------------------------------------------------------------ overlays
-
-
-@dataclass(frozen=True)
-class ClockStyle(Style):
-    """How a clock looks, unless said otherwise: digits of one width, quieter than a label."""
-
-    font: str = "mono"
-    size: Share = field(default=Share(3, 100))
-    outline: Share = field(default=Share(1, 10))
-
-
-@dataclass(frozen=True)
-class Clock:
+class Clock(Layer):
     """A running clock, a line for each of `show`.
 
     `met` is the time since lift-off (`T+00:01:57`), `utc` the time of day that is seen, `speed`
-    how much faster than life it runs, `video` the time in the clip.
+    how much faster than life it runs, `stills` how many stills a second shows, `video` the time in
+    the clip.  Its digits stand still.
     """
 
     kind: Literal["clock"] = "clock"
-    show: tuple[Literal["met", "utc", "speed", "video"], ...] = ("met",)
+    show: tuple[ClockField, ...] = ("met",)
+    since: Instant | None = None
+    until: Instant | None = None
     place: Place = Place.TOP_LEFT
-    style: ClockStyle = field(default=ClockStyle())
+    style: Look = field(default=Look())
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.show:
             raise ProjectError("show: it is empty; write what the clock shows, [met, utc, speed]")
 
-    def cues(self, timeline: Timeline) -> tuple[Cue, ...]:
-        """One cue for the whole clip."""
-        face = _ClockFace(self.show, self.place, timeline, _speed_width(timeline))
-        first, last = face(0), face(timeline.frames - 1)
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue."""
+        face = _ClockFace(self.show, self.place, scene, _speed_width(scene))
+        start, stop = scene.span(self.since, self.until)
+        first, last = face(start), face(max(start, stop - 1))
         widest = max(first, last, key=lambda text: max(map(len, text.split("\n"))))
-        return (Cue(face, 0, timeline.frames, self.place, self.style, widest=widest),)
+        words = Words(face, self.style.over(scene.theme.clock), widest)
+        return (self.cue(scene, words, start, stop, place=self.place),)
 
 
-def _speed_width(timeline: Timeline) -> int:
+def _speed_width(scene: Scene) -> int:
     """The length of the longest speed that a clip shows, in characters."""
-    slowest, fastest, _ = timeline.schedule.speeds
+    slowest, fastest, _ = scene.timeline.schedule.speeds
     # The further from 1 the longer, but for the decimal that is left out from 1000 on.
     turn = [Fraction(999)] if slowest < 1000 <= fastest else []
-    return max(len(write_speed(speed, always=True)) for speed in (slowest, fastest, *turn))
+    speeds = [slowest, fastest, *turn]
+    if interval := scene.interval:
+        speeds += [speed / interval for speed in (slowest, fastest)]
+        speeds += [Fraction(999)] if slowest < 1000 * interval <= fastest else []
+    return max(len(write_speed(speed, always=True)) for speed in speeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,75 +80,213 @@ class _ClockFace:
 
     show: tuple[str, ...]
     place: Place
-    timeline: Timeline
+    scene: Scene
     speed_width: int
 
     def __call__(self, frame: int) -> str:
-        time = self.timeline.rate.time_of(frame)
-        moment = Moment(self.timeline, time, time, frame)
-        lines = [
-            self._speed(frame) if name == "speed" else moment.value(name) for name in self.show
-        ]
-        return "\n".join(lines)
+        line = self.scene.timeline
+        time = line.rate.time_of(frame)
+        moment = Moment(line, time, time, frame)
+        running = {"speed": self._speed, "stills": self._stills}
+        return "\n".join(
+            self._filled(running[name](frame)) if name in running else moment.value(name)
+            for name in self.show
+        )
 
     def _speed(self, frame: int) -> str:
-        # The one field whose length varies: 9.9x, 15.3x, 86400x.  It always has its decimal and is
-        # filled up to the longest of the clip, so that no digit jumps: on the side where the text
-        # is not aligned; in the middle before it, where the longest, filled by nothing, is centred.
-        text = write_speed(self.timeline.speed_at(frame), always=True)
-        width = self.speed_width
-        return text.ljust(width) if self.place.across < 0 else text.rjust(width)
+        return write_speed(self.scene.timeline.speed_at(frame), always=True)
+
+    def _stills(self, frame: int) -> str:
+        speed = self.scene.timeline.speed_at(frame)
+        return write_pace(speed, self.scene.interval, always=True)
+
+    def _filled(self, text: str) -> str:
+        # The fields whose length varies: 9.9x, 15.3x, 86400x.  They always have their decimal and
+        # are filled up to the longest of the clip, so that no digit jumps: on the side where the
+        # text is not aligned; in the middle before it, where the longest, filled by nothing, is
+        # centred.
+        number, space, unit = text.partition(" ")
+        width = self.speed_width - bool(unit)  # "15.3x" against "15.3"
+        if self.place.across < 0:
+            return f"{number}{space}{unit}".ljust(width + len(space + unit))
+        return f"{number.rjust(width)}{space}{unit}"
 
 
 @dataclass(frozen=True)
-class CreditStyle(Style):
-    """How a credit looks, unless said otherwise: small."""
-
-    size: Share = field(default=Share(1, 40))
-    outline: Share = field(default=Share(3, 25))
-
-
-@dataclass(frozen=True)
-class Credit:
+class Credit(Layer):
     """A line that names who took the pictures; drawn as it is, from `since` until `until`."""
 
-    text: str
+    text: Said
     kind: Literal["credit"] = "credit"
     since: Instant | None = None
     until: Instant | None = None
     place: Place = Place.BOTTOM_RIGHT
-    style: CreditStyle = field(default=CreditStyle())
+    style: Look = field(default=Look())
 
     def __post_init__(self) -> None:
-        _end_lines(self, "text")
-        if not self.text.strip():
-            raise ProjectError("text: the credit is empty; name the agency and the photographer")
+        super().__post_init__()
+        text = cleaned("text", self.text, "the credit is empty; name the agency and photographer")
+        object.__setattr__(self, "text", text)
 
-    def cues(self, timeline: Timeline) -> tuple[Cue, ...]:
-        """One cue, cut to the clip; none where it lies outside."""
-        start, stop = 0, timeline.frames
-        if self.since:
-            start = max(0, timeline.frame_of(self.since.resolve(timeline.context).time))
-        if self.until:
-            end = self.until.resolve(timeline.context).time
-            # A frame that shows an instant before the end is shown.
-            stop = min(stop, timeline.frame_from(end))
-        if start >= stop:
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue, cut to the clip."""
+        words = Words(chosen(self.text, ""), self.style.over(scene.theme.credit))
+        return (self.cue(scene, words, *scene.span(self.since, self.until), place=self.place),)
+
+
+@dataclass(frozen=True)
+class Span(Layer):
+    """What goes on from `since` until `until`: its label is shown for all of that."""
+
+    label: Said
+    since: Instant
+    until: Instant
+    kind: Literal["span"] = "span"
+    subtitle: Said = ""
+    place: Place = Place.BOTTOM_LEFT
+    style: Look = field(default=Look())
+    subtitle_style: Look = field(default=Look())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        label = cleaned("label", self.label, "say what goes on")
+        object.__setattr__(self, "label", label)
+
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue, cut to the clip."""
+        what = titled(
+            chosen(self.label, ""),
+            chosen(self.subtitle, ""),
+            self.style.over(scene.theme.span),
+            self.subtitle_style.over(scene.theme.subtitle),
+        )
+        return (self.cue(scene, what, *scene.span(self.since, self.until), place=self.place),)
+
+
+@dataclass(frozen=True)
+class LowerThird(Layer):
+    """Who or what is seen: a `name` over a `detail`, in a box, from `at` on for `hold`, which is
+    video time."""
+
+    name: Said
+    at: Instant
+    kind: Literal["lower-third"] = "lower-third"
+    detail: Said = ""
+    hold: Seconds = field(default=Seconds(5))
+    place: Place = Place.BOTTOM_LEFT
+    style: Look = field(default=Look())
+    detail_style: Look = field(default=Look())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "name", cleaned("name", self.name, "say who or what is seen"))
+        if self.hold <= 0:
+            raise ProjectError(f"hold: {self.hold} has to be above zero; write 5 s")
+
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue; none where it lies outside the clip."""
+        line = scene.timeline
+        time = self.at.resolve(line.context).time
+        start = line.frame_of(time)
+        stop = line.rate.frames_in(line.video_of(time).seconds + self.hold)
+        if not 0 <= start < line.frames:
             return ()
-        return (Cue(self.text, start, stop, self.place, self.style),)
+        what = titled(
+            chosen(self.name, ""),
+            chosen(self.detail, ""),
+            self.style.over(scene.theme.name),
+            self.detail_style.over(scene.theme.detail),
+        )
+        return (self.cue(scene, what, start, stop, place=self.place),)
+
+
+@dataclass(frozen=True)
+class GapCaption(Layer):
+    """Says, while a gap of the roll is shown, for how long nothing was taken: `{seconds}` in its
+    `text`.  Gaps shorter than `least` are passed over."""
+
+    kind: Literal["gap"] = "gap"
+    text: Said = "gap {seconds} s"
+    least: Seconds = field(default=Seconds(0))
+    place: Place = Place.TOP_RIGHT
+    style: Look = field(default=Look())
+
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue a gap that the clip shows."""
+        return tuple(
+            self.cue(scene, self._words(gap, scene), gap.start, gap.stop, place=self.place)
+            for gap in scene.gaps
+            if gap.seconds >= self.least
+        )
+
+    def _words(self, gap: GapShown, scene: Scene) -> Words:
+        seconds = write_number(round(gap.seconds, 1))
+        text = chosen(self.text, "").replace("{seconds}", seconds)
+        return Words(text, self.style.over(scene.theme.gap))
+
+
+@dataclass(frozen=True)
+class Logo(Layer):
+    """A picture with transparency over the film: a logo, a watermark, a scale, a north arrow.
+
+    `file` is a PNG, WebP, JPEG or SVG; `height` is a share of the frame's height (of its width,
+    if that is less), and so is `margin`.
+    """
+
+    file: str
+    kind: Literal["logo"] = "logo"
+    height: Share = field(default=Share(1, 12))
+    margin: Share = field(default=Share(1, 20))
+    since: Instant | None = None
+    until: Instant | None = None
+    place: Place = Place.TOP_RIGHT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.height:
+            raise ProjectError("height: it is none; write 8 %")
+
+    def cues(self, scene: Scene) -> tuple[Cue, ...]:
+        """One cue."""
+        what = Picture(Path(self.file), self.height, self.margin)
+        return (self.cue(scene, what, *scene.span(self.since, self.until), place=self.place),)
 
 
 # The project file tells them apart by `kind`.
-Overlay = Clock | Credit
+Overlay = (
+    Clock
+    | Credit
+    | Span
+    | LowerThird
+    | Title
+    | End
+    | Credits
+    | Progress
+    | SpeedMap
+    | Logo
+    | GapCaption
+    | Callout
+)
 
 
 def cues(
-    milestones: Iterable[Milestone], overlays: Iterable[Overlay], timeline: Timeline
+    milestones: Iterable[Milestone],
+    overlays: Iterable[Layer],
+    scene: Scene,
+    groups: Mapping[str, Group] | None = None,
 ) -> tuple[Cue, ...]:
     """All that is drawn: the overlays as listed, then the milestones in the order of their frames.
 
     That is also the order in which places are given away: the first keeps its own.
     """
-    fixed = [cue for overlay in overlays for cue in overlay.cues(timeline)]
-    labels = [cue for milestone in milestones for cue in _place(milestone, timeline)[1]]
+    known = groups or {}
+
+    def shown(layers: Iterable[Layer]) -> list[Cue]:
+        return [
+            known[layer.group].of(cue, scene) if layer.group in known else cue
+            for layer in layers
+            for cue in layer.cues(scene)
+        ]
+
+    fixed, labels = shown(overlays), shown(milestones)
     return (*fixed, *sorted(labels, key=lambda cue: cue.start))

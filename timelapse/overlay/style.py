@@ -1,4 +1,4 @@
-"""How an overlay looks and where it stands: shares, colours, places, styles.
+"""How an overlay looks and where it stands: shares, colours, places, styles, safe margins.
 
 All lengths are shares, so that a project looks the same at every output size.  What stands in the
 frame (letters, margins) is a share of the frame's height, or of its width where the frame is
@@ -8,11 +8,11 @@ upright; what belongs to the letters (outline, padding) is a share of their size
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
 from timelapse.errors import ProjectError
 from timelapse.notation import Notation, did_you_mean
@@ -60,6 +60,9 @@ class Place(StrEnum):
     def down(self) -> int:
         """-1 at the top, 0 in the middle, 1 at the bottom."""
         return self.startswith("bottom") - self.startswith("top")
+
+
+Align = Literal["auto", "left", "center", "right"]
 
 
 class Share(Fraction, Notation):
@@ -137,11 +140,14 @@ CLEAR = Colour(0, 0, 0, 0)
 class Style:
     """How a text looks.
 
-    `font` is `sans`, `sans-bold`, `mono`, or the path of a font file; a line that it does not
-    cover is drawn by the first of `fallbacks`, then of the shipped fonts, that does.  `size` and
-    `margin` are shares of the frame's height (of its width, if that is less); `outline` and
-    `padding` are shares of the size.  A `box` of a colour other than `none` stands behind the
-    text, `padding` wider on each side.
+    `font` is `sans`, `sans-bold`, `mono`, or the path of a font file; what it does not cover is
+    drawn by the first of `fallbacks`, then of the shipped fonts, that does.  `size` and `margin`
+    are shares of the frame's height (of its width, if that is less); `outline`, `shadow` (how far
+    it is blurred), `padding` and `spacing` (between letters) are shares of the size.  A `box` of a
+    colour other than `none` stands behind the text, `padding` wider on each side, with a bar of
+    the colour `accent` at its side.  `align` is how lines of a text stand to each other; `auto` as
+    the place is.  With `contrast: auto` outline, shadow and box are chosen from what lies under
+    the text, as little as makes it legible.
     """
 
     font: str = "sans"
@@ -150,20 +156,25 @@ class Style:
     colour: Colour = WHITE
     outline: Share = field(default=Share(2, 25))
     outline_colour: Colour = SHADE
+    shadow: Share = field(default=Share(0))
+    shadow_colour: Colour = SHADE
     box: Colour = CLEAR
+    accent: Colour = CLEAR
     padding: Share = field(default=Share(2, 5))
     margin: Share = field(default=Share(1, 20))
+    spacing: Share = field(default=Share(0))
+    align: Align = "auto"
+    contrast: Literal["style", "auto"] = "style"
 
     def __post_init__(self) -> None:
         if not 0 < self.size <= Fraction(1, 2):
             raise ProjectError(f"size: {self.size} is not above 0 and at most 50 %; write 4.5 %")
-        if self.outline > Fraction(1, 2):
-            raise ProjectError(
-                f"outline: {self.outline} of the letters' size is above 50 %; write 8 %"
-            )
+        for name in ("outline", "shadow", "spacing"):
+            if (share := getattr(self, name)) > Fraction(1, 2):
+                raise ProjectError(f"{name}: {share} of the letters' size is above 50 %; write 8 %")
         if self.margin >= Fraction(1, 2):
             raise ProjectError(f"margin: {self.margin} leaves no room; write less than 50 %")
-        for name in ("outline", "padding", "margin"):
+        for name in ("outline", "shadow", "padding", "margin", "spacing"):
             if (share := getattr(self, name)) < 0:
                 raise ProjectError(f"{name}: {share} is negative; write none or a share above 0")
 
@@ -175,6 +186,93 @@ class Style:
             fallbacks=tuple(_beside(font, folder) for font in self.fallbacks),
         )
 
+    def towards(self, across: int) -> int:
+        """-1, 0 or 1: how lines are aligned in a text that stands at `across`."""
+        return across if self.align == "auto" else ("left", "center", "right").index(self.align) - 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a layer wants of its style; what is left out is as the theme has it.  See `Style`."""
+
+    font: str | None = None
+    fallbacks: tuple[str, ...] | None = None
+    size: Share | None = None
+    colour: Colour | None = None
+    outline: Share | None = None
+    outline_colour: Colour | None = None
+    shadow: Share | None = None
+    shadow_colour: Colour | None = None
+    box: Colour | None = None
+    accent: Colour | None = None
+    padding: Share | None = None
+    margin: Share | None = None
+    spacing: Share | None = None
+    align: Align | None = None
+    contrast: Literal["style", "auto"] | None = None
+
+    def __post_init__(self) -> None:
+        self.over(Style())
+
+    def over(self, style: Style) -> Style:
+        """A style with what is wanted put over it."""
+        return replace(style, **{k: v for k, v in vars(self).items() if v is not None})
+
+    def beside(self, folder: Path) -> Look:
+        """The same look with its font files sought in `folder`; see `Style.beside`."""
+        fonts = (
+            None if self.fallbacks is None else tuple(_beside(f, folder) for f in self.fallbacks)
+        )
+        return replace(self, font=self.font and _beside(self.font, folder), fallbacks=fonts)
+
 
 def _beside(font: str, folder: Path) -> str:
     return str(folder / font) if Path(font).suffix else font
+
+
+Layer = TypeVar("Layer")
+
+
+def beside(layer: Layer, folder: Path) -> Layer:
+    """A layer with the files that it names sought in `folder`: fonts of its looks, pictures."""
+    changes: dict[str, Any] = {}
+    for part in fields(layer):  # type: ignore[arg-type]
+        value = getattr(layer, part.name)
+        if isinstance(value, Look):
+            changes[part.name] = value.beside(folder)
+        elif part.name == "file":
+            changes[part.name] = str(folder / Path(value).expanduser())
+    return replace(layer, **changes)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Safe(Notation):
+    """What is kept free along the frame's edges, in shares of its height and width: `5 %`, or
+    `5 % 10 %` (top and bottom, left and right), or `5 % 4 % 12 % 4 %` (top, right, bottom, left).
+    """
+
+    top: Share = field(default=Share(0))
+    right: Share = field(default=Share(0))
+    bottom: Share = field(default=Share(0))
+    left: Share = field(default=Share(0))
+    examples = ("5 %", "5 % 10 %", "5 % 4 % 12 % 4 %")
+
+    def __post_init__(self) -> None:
+        if self.top + self.bottom >= 1 or self.left + self.right >= 1:
+            raise ProjectError(f"{self}: leaves no room; write less than 50 %")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is kept free."""
+        return any((self.top, self.right, self.bottom, self.left))
+
+    @classmethod
+    def read(cls, text: str) -> Safe:
+        parts = re.sub(r"\s+%", "%", text.replace(",", " ")).split()
+        if len(parts) not in (1, 2, 4):
+            raise ProjectError(f"{text!r} is no margin; write 5 %, or one for each side")
+        shares = [Share.read(part) for part in parts]
+        return cls(*(shares * (4 // len(shares))))
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (self.top, self.right, self.bottom, self.left)))

@@ -23,6 +23,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "met": (),
     "utc": ("date",),
     "speed": (),
+    "stills": (),
     "video": (),
 }
 # Where rounding reaches 1000 and 0.1.
@@ -52,11 +53,19 @@ def write_speed(speed: Fraction, always: bool = False) -> str:
     return f"{whole}.{decimals}x" if decimals else f"{whole}x"
 
 
+def write_pace(speed: Fraction, interval: Fraction | None, always: bool = False) -> str:
+    """``7.7 stills/s``: how many stills, one every `interval` seconds, a second of video shows."""
+    if not interval:
+        raise ProjectError("text: {stills} needs a roll with an interval; it has one still alone")
+    return f"{write_speed(speed / interval, always).removesuffix('x')} stills/s"
+
+
 @dataclass(frozen=True)
 class Moment:
     """What the fields of a template say at one instant of a clip.
 
-    `video` is the instant's video time, `frame` the frame that holds it.
+    `video` is the instant's video time, `frame` the frame that holds it, `interval` the roll's, in
+    seconds.
     """
 
     timeline: Timeline
@@ -64,6 +73,7 @@ class Moment:
     video: VideoTime
     frame: int
     label: str = ""
+    interval: Fraction | None = None
 
     def value(self, field: str, form: str = "") -> str:
         """The text of a field, which is one of FIELDS with one of its forms or none."""
@@ -78,6 +88,8 @@ class Moment:
                 return f"{date} {clock} UTC" if form else f"{clock} UTC"
             case "speed":
                 return write_speed(line.speed_at(self.frame))
+            case "stills":
+                return write_pace(line.speed_at(self.frame), self.interval)
         clock = self.video.clock()
         if form.endswith("ff"):
             return line.rate.timecode(self.frame, form)

@@ -1,7 +1,7 @@
 """Text to pixels: how a text is broken and set, and its sprite.
 
 `measure` decides everything about a text and gives a `Block`; `paint` turns a block into a
-`Sprite` and decides nothing.  A text is drawn exactly as the layout engine draws each of its
+`Sprite` and decides nothing.  A text is drawn exactly as the layout engine draws the runs of its
 lines, or refused with a TextError that names the characters.
 """
 
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import TextError
-from timelapse.overlay.glyphs import digest, direction, font_for, load, short
+from timelapse.overlay.glyphs import digest, load, shapes, short
+from timelapse.overlay.lines import TABULAR, Hand, Line, broken, set_line
+from timelapse.overlay.runs import fonts_for
 from timelapse.overlay.style import CLEAR, Colour, Share, Style
 
 # A line's measure in shares of the em.  The letters' own ink may ask for more, never for less, so
@@ -25,22 +27,9 @@ _ASCENT, _DESCENT, _PITCH, _AIR = Share(19, 25), Share(6, 25), Share(13, 10), Sh
 _CORNER = Share(3, 20)  # radius of a box's corners, of the em
 # The outline: full up to _FIRM strokes from the letters, clear from _REACH strokes on.
 _FIRM, _REACH = 0.2, 2.6
+# A shadow falls _DOWN of its blur below the letters, and is gone _FAR of it from there.
+_DOWN, _FAR = 0.35, 2.0
 _SHRINK = 4  # a text may shrink to this fraction of its size before it is refused
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line as set: drawn by `font`, from (x, baseline) in pixels within its block."""
-
-    text: str
-    font: Path
-    direction: str | None
-    width: int  # of advance and ink together
-    origin: int  # of the first pen position, from the line's left edge
-    ascent: int  # of the ink above the baseline
-    descent: int
-    x: int = 0
-    baseline: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,21 +49,31 @@ class Block:
     colour: Colour
     outline_colour: Colour
     box: Colour
+    shadow: float = 0.0  # how far it is blurred, in pixels
+    shadow_colour: Colour = CLEAR
 
     def key(self) -> str:
         """Equal keys mean equal sprites, on every machine with an equal `engine()`."""
-        fonts = [digest(line.font) for line in self.lines]
-        nameless = tuple(replace(line, font=Path()) for line in self.lines)
+        fonts = [digest(run.font) for line in self.lines for run in line.runs]
+        nameless = tuple(
+            replace(line, runs=tuple(replace(run, font=Path()) for run in line.runs))
+            for line in self.lines
+        )
         return repr((fonts, replace(self, lines=nameless)))
+
+    def paint(self) -> Sprite:
+        """See `paint`."""
+        return paint(self)
 
 
 def bleed_of(style: Style, side: int) -> int:
     """How far in pixels a sprite in this style reaches beyond its block, at most."""
-    return _bleed(float(style.outline * style.size.of(side)))
+    pixels = style.size.of(side)
+    return _bleed(float(style.outline * pixels), float(style.shadow * pixels))
 
 
-def _bleed(stroke: float) -> int:
-    return 1 + ceil(_REACH * stroke)
+def _bleed(stroke: float, shadow: float = 0.0) -> int:
+    return 1 + ceil(max(_REACH * stroke, (_FAR + _DOWN) * shadow))
 
 
 def measure(
@@ -88,8 +87,10 @@ def measure(
     """Sets `text` into at most `room` (width, height) pixels, padding included.
 
     `side` is the length in pixels that the style's size is a share of; lines are aligned to the
-    left, middle or right as `across` is -1, 0 or 1.  A line too wide is broken at spaces, with
-    `wrap`, into lines of about equal length; where that does not do, all letters shrink.
+    left, middle or right as `across` is -1, 0 or 1.  With `wrap`, a line too wide is broken into
+    lines of about equal length; where that does not do, all letters shrink.  Without it, as for a
+    text that runs, lines stand as they are, and digits are of one width.
+
     TextError where a character cannot be drawn, or the lines do not fit.
     """
     pixels = nominal = max(1, style.size.of(side))
@@ -100,7 +101,7 @@ def measure(
         widest = max(line.width for line in lines)
         if widest <= inner:
             break
-        pixels = _smaller(text, pixels, nominal, pixels * inner // widest)
+        pixels = _smaller(text, pixels, nominal, pixels * max(0, inner) // max(1, widest))
     baselines = _baselines(lines, pixels, padding)
     height = baselines[-1] + max(_DESCENT.of(pixels), lines[-1].descent) + padding
     if height > room[1]:
@@ -108,18 +109,20 @@ def measure(
             f"{short(text)}: its {len(lines)} lines are higher than the frame; shorten it, or"
             " set a smaller size"
         )
-    stroke = float(style.outline * pixels)
+    stroke, shadow = float(style.outline * pixels), float(style.shadow * pixels)
     return Block(
         lines=_aligned(lines, baselines, padding, widest, across),
         pixels=pixels,
         width=widest + 2 * padding,
         height=height,
         padding=padding,
-        bleed=_bleed(stroke),
+        bleed=_bleed(stroke, shadow),
         stroke=stroke,
         colour=style.colour,
         outline_colour=style.outline_colour if stroke else CLEAR,
         box=style.box,
+        shadow=shadow,
+        shadow_colour=style.shadow_colour if shadow else CLEAR,
     )
 
 
@@ -164,16 +167,19 @@ def _aligned(
 
 
 def _lines(text: str, style: Style, pixels: int, width: int | None = None) -> list[Line]:
-    """The lines of a text, broken where they would be wider than `width`."""
+    """The lines of a text, broken where they would be wider than `width`; without it, of a text
+    that runs."""
     lines: list[Line] = []
+    spacing = float(style.spacing * pixels)
+    features = (TABULAR,) if width is None and shapes() else ()
     for paragraph in text.split("\n"):
-        font = font_for(paragraph, (style.font, *style.fallbacks))
-        whole = _line(paragraph, font, pixels)
-        if width is None or whole.width <= width:
+        fonts = fonts_for(paragraph, (style.font, *style.fallbacks))
+        hand = Hand(fonts, pixels, spacing, features)
+        whole = set_line(paragraph, hand)
+        if width is None or whole.width <= max(0, width):
             lines.append(whole)
         else:
-            # The engine finds the direction of a whole paragraph; its pieces have to be told.
-            lines += _break(paragraph, font, pixels, direction(paragraph), width)
+            lines += broken(paragraph, hand, width)
     return lines
 
 
@@ -184,52 +190,6 @@ def _baselines(lines: list[Line], pixels: int, padding: int) -> list[int]:
         needed = above.descent + below.ascent + _AIR.of(pixels)
         found.append(found[-1] + max(_PITCH.of(pixels), needed))
     return found
-
-
-def _line(text: str, font: Path, pixels: int, towards: str | None = None) -> Line:
-    face = load(font, pixels)
-    left, top, right, bottom = face.getbbox(text, anchor="ls", direction=towards)
-    origin = max(0, ceil(-left))
-    advance = ceil(face.getlength(text, direction=towards))
-    return Line(
-        text=text,
-        font=font,
-        direction=towards,
-        width=origin + max(advance, ceil(right)),
-        origin=origin,
-        ascent=max(0, ceil(-top)),
-        descent=max(0, ceil(bottom)),
-    )
-
-
-def _break(text: str, font: Path, pixels: int, towards: str | None, width: int) -> list[Line]:
-    """A paragraph as the fewest lines of at most `width` pixels, all about equally long.
-
-    It is broken at spaces alone; a line of one word may be wider.
-    """
-
-    def fill(limit: int) -> list[Line]:
-        done: list[Line] = []
-        words = text.split(" ")
-        line = _line(words[0], font, pixels, towards)
-        for word in words[1:]:
-            longer = _line(f"{line.text} {word}", font, pixels, towards)
-            if longer.width <= limit or not word or not line.text.strip(" "):
-                line = longer  # spaces at a break hang on the line before it, and are cut below
-            else:
-                done.append(line)
-                line = _line(word, font, pixels, towards)
-        trimmed = [_line(line.text.rstrip(" "), font, pixels, towards) for line in done]
-        return [*trimmed, line]
-
-    count, narrow, wide = len(fill(width)), 0, width
-    while wide - narrow > 1:
-        middle = (narrow + wide) // 2
-        if len(fill(middle)) > count:
-            narrow = middle
-        else:
-            wide = middle
-    return fill(wide)
 
 
 # ------------------------------------------------------------------ painting
@@ -253,17 +213,18 @@ def paint(block: Block) -> Sprite:
     layers = [(block.colour, letters)]
     if block.outline_colour.alpha:
         layers.append((block.outline_colour, _outline(letters, block.stroke)))
+    if block.shadow_colour.alpha:
+        layers.append((block.shadow_colour, _shadow(letters, block.shadow)))
     if block.box.alpha:
         layers.append((block.box, _box(block)))
-    clear = np.ones(letters.size, np.float32)
-    weights, colours = [], []
+    clear = np.ones(letters.shape, np.float32)
+    mixed = np.zeros((*letters.shape, 4), np.float32)
     for colour, mask in layers:
-        share = mask.reshape(-1) * np.float32(colour.alpha / 255 / 255)
-        weights.append(clear * share)
-        clear -= weights[-1]
-        colours.append((colour.red, colour.green, colour.blue, 255))
-    mixed = np.stack(weights, axis=1) @ np.array(colours, np.float32)
-    pixels = np.rint(mixed).astype(np.uint8).reshape(*letters.shape, 4)
+        weight = clear * (mask * np.float32(colour.alpha / 255 / 255))
+        clear -= weight
+        full = np.array((colour.red, colour.green, colour.blue, 255), np.float32)
+        mixed += weight[..., None] * full
+    pixels = np.rint(mixed).astype(np.uint8)
     rgb, alpha = pixels[..., :3].copy(), pixels[..., 3].copy()
     rgb.flags.writeable = alpha.flags.writeable = False
     return Sprite(rgb, alpha)
@@ -276,14 +237,16 @@ def _letters(block: Block) -> NDArray[np.uint8]:
     mask = Image.new("L", (block.width + 2 * block.bleed, block.height + 2 * block.bleed))
     pen = ImageDraw.Draw(mask)
     for line in block.lines:
-        pen.text(
-            (line.x + block.bleed, line.baseline + block.bleed),
-            line.text,
-            fill=255,
-            font=load(line.font, block.pixels),
-            anchor="ls",
-            direction=line.direction,
-        )
+        for run in line.runs:
+            pen.text(
+                (line.x + run.x + block.bleed, line.baseline + block.bleed),
+                run.text,
+                fill=255,
+                font=load(run.font, block.pixels),
+                anchor="ls",
+                direction=run.direction,
+                features=list(run.features) or None,
+            )
     return np.asarray(mask)
 
 
@@ -299,6 +262,18 @@ def _outline(letters: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
     np.minimum(fading, 1, out=fading)
     # Smoothstep: no visible rim where the shade starts and ends.
     return np.asarray(cv2.convertScaleAbs(fading * fading * (3 - 2 * fading), alpha=255))
+
+
+def _shadow(letters: NDArray[np.uint8], blur: float) -> NDArray[np.uint8]:
+    """A soft shade that falls a little below the letters; full under them."""
+    import cv2
+
+    move = np.array([[1, 0, 0], [0, 1, _DOWN * blur]])
+    wide = cv2.dilate(
+        letters, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ceil(blur / 3) + 1,) * 2)
+    )
+    moved = cv2.warpAffine(wide, move, letters.shape[::-1])
+    return np.asarray(cv2.convertScaleAbs(cv2.GaussianBlur(moved, (0, 0), blur / 2), alpha=1.4))
 
 
 def _box(block: Block) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from timelapse.errors import EncodeError, RenderError
 from timelapse.ingest import decoding_memory
-from timelapse.render.segment import Segment
+from timelapse.render.segment import Bundle, Segment
 
 _MIB = 1 << 20
 #: The interpreter with its libraries, fonts and tables; measured, and rounded up.
@@ -29,49 +29,67 @@ class Share(NamedTuple):
     decoders: int
 
 
+#: Bytes a pixel of a frame: clean, labelled, and as planes (all else is done in bands); of one in
+#: 16 bits; and of overlays alone, which have a fourth channel.
+_FRAME = 8
+_FRAMES = {"deep": 18, "alone": 12}
+#: And of what a moving camera has to have in one piece: what it sees of the picture, and the frame.
+_MOVING = 26
 #: Bytes a pixel of what following motion needs: both stills with a fourth channel, where each
 #: pixel comes from, the plan of a pair, and the frame.
 _FOLLOWING = 72
 
 
-def divide(segments: Sequence[Segment], workers: int, memory: int | None) -> Share:
-    """As many lanes as there are workers and segments for them, and memory; threads for the rest.
+def divide(bundles: Sequence[Bundle], workers: int, memory: int | None) -> Share:
+    """As many lanes as there are workers and bundles for them, and memory; threads for the rest.
 
     `memory` is a bound in bytes for all of the process; without one it is half of the machine's.
     Raises RenderError where one lane does not fit a bound that was given.
     """
     bound, least = memory or _half_of_memory(), Share(1, 1, 1)
-    for lanes in range(max(1, min(workers, len(segments))), 0, -1):
+    for lanes in range(max(1, min(workers, len(bundles))), 0, -1):
         threads = max(1, workers // lanes)
         # Two, so that the last lane at work keeps two cores busy.
         share = Share(lanes, threads, max(threads, min(workers, 2)))
-        if _needed(segments, share) <= bound:
+        if _needed(bundles, share) <= bound:
             return share
-    if memory and (needed := _needed(segments, least)) > memory:
+    if memory and (needed := _needed(bundles, least)) > memory:
+        several = any(len(bundle.segments) > 1 for bundle in bundles)
         raise RenderError(
-            f"a memory of {_amount(memory)} is not enough: this film needs {_amount(needed)}; give "
-            "more, or a smaller output.size, a faster output.preset or a smaller retime.shutter"
+            f"a memory of {_amount(memory)} is not enough: "
+            f"{'these films need' if several else 'this film needs'} {_amount(needed)}; give "
+            f"more, {'fewer outputs at once, ' if several else ''}"
+            "or a smaller output.size, a faster output.preset or a smaller retime.shutter"
         )
     return least
 
 
-def _needed(segments: Sequence[Segment], share: Share) -> int:
-    return _BASE + share.lanes * max(lane_memory(segment, share) for segment in segments)
+def _needed(bundles: Sequence[Bundle], share: Share) -> int:
+    return _BASE + share.lanes * max(lane_memory(bundle, share) for bundle in bundles)
 
 
-def lane_memory(segment: Segment, share: Share) -> int:
-    """About how many bytes a lane takes for a segment: stills at frame size, stills being decoded,
-    the frame on its way, and the encoder."""
-    pixels = segment.framing.size.width * segment.framing.size.height
-    stills = (segment.taps.widest + share.decoders) * pixels * 6
-    kinds = {(still.kind, still.size, still.bits): still for still in segment.stills}
-    decoding = share.decoders * max(
-        decoding_memory(still, segment.framing.scaled(still.size)) for still in kinds.values()
+def lane_memory(bundle: Bundle, share: Share) -> int:
+    """About how many bytes a lane takes for a bundle: stills at the size of each framing, stills
+    being decoded, the frames on their way, and the encoders."""
+    first = bundle.first
+    stills = sum(framing.pictures[0] * framing.pictures[1] * 6 for framing in bundle.pictures)
+    kinds = {(still.kind, still.size, still.bits): still for still in first.stills}
+    decoding = (decoding_memory(still, first.wanted(still)) for still in kinds.values())
+    looks = {(s.framing, "alone" if s.alone else s.rounding): s for s in bundle.segments}
+    frames = sum(_area(s) * _FRAMES.get(look, _FRAME) for (_, look), s in looks.items())
+    frames += sum(_area(s) * _MOVING for s in bundle.segments if s.views)
+    if first.model:
+        frames += stills // 6 * _FOLLOWING
+    return (
+        (first.taps.widest + share.decoders) * stills
+        + share.decoders * max(decoding, default=0)
+        + frames
+        + sum(s.format.memory(s.framing.size, share.threads) for s in bundle.segments)
     )
-    frame = pixels * 8  # clean, labelled, and as planes; all else is done in bands
-    if segment.model:
-        frame += pixels * _FOLLOWING
-    return stills + decoding + frame + segment.format.memory(segment.framing.size, share.threads)
+
+
+def _area(segment: Segment) -> int:
+    return segment.framing.size.width * segment.framing.size.height
 
 
 def _half_of_memory() -> int:
@@ -85,22 +103,24 @@ def _half_of_memory() -> int:
 
 
 class Disk:
-    """Watches that the disk has room for the parts that are to come, and for the film.
+    """Watches that the disk has room for the parts that are to come, and for the films.
 
     Raises EncodeError before the disk is full, for the sake of all others who write to it.
     """
 
-    def __init__(self, out: Path, frames: int) -> None:
-        """`frames` are those of the film."""
-        self._out, self._frames = out, frames
-        self._made = self._bytes = 0
+    def __init__(self, out: Path) -> None:
+        """`out` is a film; the others are beside it."""
+        self._out = out
+        self._made: dict[Path, list[int]] = {}
 
-    def before(self, todo: Sequence[Segment]) -> list[str]:
-        """Looks before any work; what it returns a person should know."""
-        if not todo:
-            return []
-        frames, first = sum(segment.frames for segment in todo), todo[0]
-        likely = first.format.likely_bytes(first.framing.size, frames + self._frames)
+    def before(self, films: Sequence[tuple[Sequence[Segment], int]]) -> list[str]:
+        """Looks before any work; `films` are the segments that are to be made of each, and all of
+        its frames.  What it returns a person should know."""
+        likely = sum(
+            todo[0].format.likely_bytes(todo[0].framing.size, sum(s.frames for s in todo) + frames)
+            for todo, frames in films
+            if todo
+        )
         free = self._free()
         if free < likely // _PLAIN:
             raise EncodeError(
@@ -111,11 +131,17 @@ class Disk:
             return [f"{_amount(free)} of disk are free; about {_amount(likely)} may be needed"]
         return []
 
-    def after(self, frames: int, size: int, left: int) -> None:
-        """Looks again when a part of `frames` and `size` bytes was made and `left` are to come."""
-        self._made += frames
-        self._bytes += size
-        needed = self._bytes * (left + self._frames) // self._made
+    def made(self, film: Path, frames: int, size: int) -> None:
+        """Takes note of a part of `frames` and `size` bytes."""
+        sums = self._made.setdefault(film, [0, 0])
+        sums[0] += frames
+        sums[1] += size
+
+    def after(self, films: Sequence[tuple[Path, int]]) -> None:
+        """Looks again; `films` are those on their way, with the frames of the parts that are to
+        come and of the film."""
+        known = [(frames, *self._made[film]) for film, frames in films if film in self._made]
+        needed = sum(size * frames // made for frames, made, size in known)
         free = self._free()
         if free < needed * 0.9:
             raise EncodeError(

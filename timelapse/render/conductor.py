@@ -1,34 +1,35 @@
-"""The conductor: a job becomes segments, segments become parts, parts become a film.
+"""The conductor: jobs become segments, segments become parts, parts become films.
 
-Only what was not rendered before is rendered; what comes to light on the way (a still that cannot
-be decoded) changes the plan, and with it the segments that it concerns, and no others.
+Only what was not rendered before is rendered, and what several films show is made once for all.
+What comes to light on the way (a still that cannot be decoded) changes the plans, and with them the
+segments that it concerns, and no others.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from fractions import Fraction
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from shutil import copyfile
-from typing import Any
+from typing import Any, NamedTuple
 
-from timelapse.deliver import join, probe
 from timelapse.errors import EncodeError, RenderError, RollError
 from timelapse.machine import cores
 from timelapse.render.budget import Disk, divide
 from timelapse.render.crew import Crew, Lanes
-from timelapse.render.job import Findings, Job, Progress
+from timelapse.render.job import Job, Progress
 from timelapse.render.lane import Made, StillsLost
-from timelapse.render.parts import Parts, disk_errors
-from timelapse.render.segment import Segment, identity, segments
+from timelapse.render.limit import trial
+from timelapse.render.looks import measured
+from timelapse.render.making import Making
+from timelapse.render.parts import Parts
+from timelapse.render.segment import Bundle, Segment, spans
 from timelapse.render.stillcache import StillCache
 from timelapse.render.target import check_target
-from timelapse.report import Film, film_key, standing, write_report
 
 #: Seconds from one look at the work to the next: how often progress is told.
 _LOOK_EVERY = 0.1
@@ -53,169 +54,263 @@ def render(
 
     Raises RenderError, EncodeError, RollError, TextError.
     """
+    means: Any = {"workers": workers, "memory": memory, "cache": cache, "crew": crew}
+    return render_all([(job, out)], progress=progress, **means)[0]
+
+
+def render_all(
+    films: Sequence[tuple[Job, str | Path]],
+    *,
+    workers: int | None = None,
+    memory: int | None = None,
+    cache: int | None = None,
+    crew: Crew | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Renders several films of one roll; returns their reports, in that order.
+
+    Jobs that have one plan (the same object) are made of one pass over the stills: each is decoded
+    once a segment, at a scale that suffices for all.  Every film has its parts and its report, as
+    if it were rendered alone, and takes its name as soon as it is finished; what is finished when
+    something fails stays, and is not rendered again.  Otherwise as `render`.
+    """
     began = time.monotonic()
-    check_target(out, job.format.endings, job.plan.roll, [job.sound.path] if job.sound else ())
-    job.compositor()  # a text that cannot be drawn is refused before any work
-    with Parts(out) as parts:
-        task = _Task(job, out, parts)
+    wanted = [(job, Path(out)) for job, out in films]
+    for job, out in wanted:  # what cannot be meant is refused before any work
+        format, heard = job.format, job.sound.files if job.sound else ()
+        check_target(out, format.endings, job.plan.roll, heard, folder=format.folder)
+        held = {"captions": bool(job.tags.captions), "sound": bool(job.sound)}
+        format.check(out, job.framing.size, **held)
+        job.compositor()
+    _check_names([out for _, out in wanted])
+    jobs = _measured([job for job, _ in wanted])
+    with ExitStack() as locks:
+        makings = [
+            Making(job, out, locks.enter_context(Parts(out)))
+            for job, (_, out) in zip(jobs, wanted, strict=True)
+        ]
+        work = _Work(makings, began, progress)
+
+        def lanes(todo: Sequence[Bundle]) -> Crew:
+            return Lanes(divide(todo, workers or cores(), memory), StillCache(cache))
+
         try:
-            film = standing(out, task.key)
-            if film is None:
-                task.find()
-                if task.todo:
-                    made_by = crew or _lanes(task.todo, workers, memory, cache)
-                    with made_by:
-                        task.work(made_by, progress)
-                    task.notes += made_by.notes
-                film = task.joined()
+            work.do(lanes if crew is None else lambda _: crew)
         except (EncodeError, RenderError) as error:
-            raise type(error)(task.told(error)) from error
-        counts = {"rendered": task.rendered, "reused": len(task.segments) - task.rendered}
-        report = write_report(task.job, job, task.findings, out, film, counts, began, task.notes)
-        parts.keep_only(task.segments)
+            raise type(error)(work.told(error)) from error
     if progress:
-        progress(job.plan.frames, job.plan.frames)
-    return report
+        progress(work.total, work.total)
+    return [making.report for making in makings if making.report]
 
 
-def _lanes(
-    todo: Sequence[Segment], workers: int | None, memory: int | None, cache: int | None
-) -> Lanes:
-    share = divide(todo, workers or cores(), memory)
-    return Lanes(share, StillCache(cache))
+def _measured(jobs: Iterable[Job]) -> list[Job]:
+    """Jobs with all that is to be found in the stills; what is followed is looked for once."""
+    found, tracks = [], dict[Any, Any]()
+    for job in jobs:
+        found.append(measured(replace(job, tracks={**tracks, **job.tracks}) if tracks else job))
+        tracks |= found[-1].tracks
+    return found
 
 
-class _Task:
-    """A render on its way: the segments of its job, and what has come of them."""
+def _check_names(outs: Iterable[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for out in outs:
+        if (other := seen.setdefault(out.resolve(), out)) is not out:
+            raise RenderError(f"{out}: two films would have this name, {other}; name them apart")
 
-    def __init__(self, job: Job, out: Path, parts: Parts) -> None:
-        self._asked, self._out, self._parts = job, out, parts
-        self.findings, self.notes = Findings(), list[str]()
-        if job.format.whole:
-            self.notes.append(f"{job.format.format} is rendered whole: {job.format.whole}")
-        self.rendered = 0
-        self.todo: deque[Segment] = deque()
-        self._made: dict[str, Made] = {}
-        self._running: dict[Future[Made], Segment] = {}
-        remembered = parts.lost()
-        for at, still in enumerate(job.plan.roll.stills) if remembered else ():
-            if at not in job.plan.lost and (why := remembered.get(repr(identity(still)))):
-                self.findings.lost[at] = why
-        self.job = job.without(self.findings.lost)
-        self.segments = segments(self.job)
 
-    @property
-    def key(self) -> str:
-        """What the finished film is known by."""
-        return film_key(self.segments, self.job.tags)
+class _Item(NamedTuple):
+    """A segment that is to be made, and the film that it is for."""
 
-    def find(self) -> None:
-        """Looks for finished parts; the other segments are to be made."""
-        for segment in self.segments:
-            if segment.key not in self._made and (made := self._parts.find(segment)):
-                self._made[segment.key] = made
-        known = self._made.keys() | {segment.key for segment in self._running.values()}
-        todo = {s.key: s for s in self.segments if s.key not in known}  # two may be equal
-        self.todo = deque(todo.values())
+    making: Making
+    segment: Segment
 
-    def work(self, crew: Crew, progress: Progress | None) -> None:
-        """Has every segment made that is to be."""
-        disk = Disk(self._out, self.job.plan.frames)
-        self.notes += disk.before(self.todo)
-        while self.todo or self._running:
-            while self.todo and len(self._running) < crew.width:
-                segment = self.todo.popleft()
-                self._running[crew.make(segment, self._parts.path(segment))] = segment
-            finished, _ = wait(self._running, _LOOK_EVERY, FIRST_COMPLETED)
-            for future in finished:
-                segment = self._running.pop(future)
-                try:
-                    made = future.result()
-                except StillsLost as error:
-                    self._lose(error)
-                    continue
-                self._parts.add(segment, made)
-                self._made[segment.key] = made
-                self.rendered += 1
-                disk.after(segment.frames, made.bytes, self._left)
-            if progress:
-                total = self.job.plan.frames
-                progress(min(total, total - self._left + crew.frames), total)
+
+class _Work:
+    """All that is done for the films of one render."""
+
+    def __init__(self, makings: Sequence[Making], began: float, progress: Progress | None) -> None:
+        self._makings, self._began, self._progress = makings, began, progress
+        self.total = sum(making.asked.plan.frames for making in makings)
+        self._todo: deque[list[_Item]] = deque()
+        self._running: dict[Future[list[Made]], list[_Item]] = {}
+        self._disk = Disk(makings[0].out)
+        self._notes: list[str] = []
+        lost: dict[str, str] = {}
+        for making in makings:
+            lost |= making.remembered
+        for making in makings:
+            making.lose(lost)
+        self._replan()
 
     @property
-    def _left(self) -> int:
-        return sum(s.frames for s in self.segments if s.key not in self._made)
+    def _open(self) -> list[Making]:
+        """The films that have not taken their names."""
+        return [making for making in self._makings if not making.report]
+
+    def do(self, crew_for: Callable[[Sequence[Bundle]], Crew]) -> None:
+        """Makes every film that is not there."""
+        for making in self._makings:
+            if not making.unsized:
+                making.stands(self._began)
+        self._look()
+        self._advance(())
+        if not self._todo:
+            return
+        crew = crew_for([_bundle(items) for items in self._bundles(whole=self._sizing)])
+        with crew:
+            todo = [(_missing(making), making.job.plan.frames) for making in self._open]
+            self._notes += self._disk.before(todo)
+            while self._todo or self._running:
+                while self._todo and len(self._running) < crew.width:
+                    items = self._todo.popleft()
+                    paths = [making.parts.path(segment) for making, segment in items]
+                    self._running[crew.make(_bundle(items), paths)] = items
+                finished, _ = wait(self._running, _LOOK_EVERY, FIRST_COMPLETED)
+                for future in finished:
+                    self._take(future, self._running.pop(future))
+                if self._progress and not self._sizing:
+                    left = sum(making.left for making in self._open)
+                    self._progress(min(self.total, self.total - left + crew.frames), self.total)
+                if finished:
+                    self._advance(crew.notes)
+
+    # -------------------------------------------------------------- what is to be made
+
+    @property
+    def _sizing(self) -> bool:
+        """Whether films wait for trials, which decide how they are coded."""
+        return any(making.unsized for making in self._open)
+
+    def _look(self) -> None:
+        """Looks for finished parts; what is left is to be made.  Trials come first: whoever waits
+        for them is then made of the same pass as all others."""
+        if not self._sizing:
+            self._todo = deque(self._bundles())
+            return
+        busy = self._busy
+        for making in self._open:
+            for bundle in _trials(making) if making.unsized else ():
+                items = [_Item(making, segment) for segment in bundle.segments]
+                if left := [item for item in items if not self._found(item, busy)]:
+                    self._todo.append(left)
+
+    def _bundles(self, whole: bool = False) -> list[list[_Item]]:
+        """What can be made together, of all that is missing; or of the `whole` films."""
+        busy = self._busy
+        found: dict[Any, list[_Item]] = {}
+        for making in self._open:
+            for segment in making.segments:
+                item = _Item(making, segment)
+                if whole or not self._found(item, busy):
+                    busy.add(segment.key)
+                    shown = segment.start, segment.stop, id(making.job.plan), segment.alone
+                    found.setdefault(shown, []).append(item)
+        return [found[shown] for shown in sorted(found, key=lambda shown: shown[:2])]
+
+    @property
+    def _busy(self) -> set[str]:
+        """What somebody is at work on."""
+        return {segment.key for items in self._running.values() for _, segment in items}
+
+    def _found(self, item: _Item, busy: set[str]) -> bool:
+        """Whether a segment is finished, here or for another film, or will be."""
+        making, segment = item
+        if segment.key in making.made or segment.key in busy:
+            return True
+        if made := making.parts.find(segment):
+            making.made[segment.key] = made
+            return True
+        return any(making.take(segment, other) for other in self._makings if other is not making)
+
+    # -------------------------------------------------------------- what has been made
+
+    def _take(self, future: Future[list[Made]], items: list[_Item]) -> None:
+        """Takes a finished bundle; films that show the same segment get it too."""
+        try:
+            made = future.result()
+        except StillsLost as error:
+            self._lose(error)
+            return
+        for (making, segment), part in zip(items, made, strict=True):
+            making.add(segment, part)
+            self._disk.made(making.out, segment.frames, part.bytes)
+            for other in self._open:
+                if other.wants(segment.key):
+                    other.take(segment, making)
+        self._disk.after([(m.out, m.left + m.job.plan.frames) for m in self._open])
+
+    def _advance(self, told: Sequence[str]) -> None:
+        """Goes on with every film that has all it waits for."""
+        for making in self._open:
+            if making.unsized:
+                trials = _trials(making)
+                if all(s.key in making.made for bundle in trials for s in bundle.segments):
+                    _size(making, trials)
+                    self._look()
+            # A film that is to be coded otherwise may have been coded so before.
+            while not making.unsized and not making.left:
+                if making.finish(self._began, (*self._notes, *told)):
+                    break
+                self._look()
 
     def _lose(self, error: StillsLost) -> None:
         """Plans anew without stills that cannot be decoded: their neighbours stand in for them."""
-        stills = self.job.plan.roll.stills
-        for at, still in enumerate(stills):
-            if why := error.lost.get(str(still.file)):
-                self.findings.lost[at] = why
-        if len(self.findings.lost) == len(stills):
-            raise RollError(f"no still can be decoded; the last: {error}") from error
-        lost = self.findings.lost.items()
-        self._parts.remember_lost({repr(identity(stills[at])): why for at, why in lost})
-        self.job = self._asked.without(self.findings.lost)
-        planned = zip(self.segments, segments(self.job), strict=True)
-        self.segments = tuple(old if old.shows_as(new) else new for old, new in planned)
-        self.find()
+        for making in self._open:
+            making.lose(error.lost)
+            if len(making.findings.lost) == len(making.asked.plan.roll.stills):
+                raise RollError(f"no still can be decoded; the last: {error}") from error
+            making.remember()
+        self._replan()
+        self._look()
 
-    def joined(self) -> Film:
-        """The film, still under another name, once it is known to be what was planned."""
-        job, format, made = self.job, self.job.format, [self._made[s.key] for s in self.segments]
-        draft = self._parts.folder / f"film{self._out.suffix}.{os.getpid()}-0.draft"
-        paths = [(self._parts.path(s), s.frames) for s in self.segments]
-        with disk_errors(self._out):
-            if format.whole:
-                copyfile(paths[0][0], draft)
-            else:
-                join(paths, draft, format, job.tags)
-        facts = probe(draft, runs=[segment.frames for segment in self.segments], decode=1)
-        rate = Fraction(job.plan.timeline.rate)
-        tags = job.tags
-        faults = facts.faults(
-            job.plan.frames, job.framing.size, rate, len(tags.chapters), tags.tracks
-        )
-        if facts.payloads != tuple(part.payload for part in made):
-            faults.append("its coded frames are not those of its parts")
-        if faults:
-            raise RenderError(f"{self._out}: the film is not what was planned: {'; '.join(faults)}")
-        parts = [
-            {
-                "first": segment.start,
-                "frames": segment.frames,
-                "key": segment.key,
-                "pixels": part.pixels,
-                "payload": part.payload,
-            }
-            | (
-                {
-                    "flow": [
-                        {"first": segment.start + a, "frames": b - a, "trusted": trusted}
-                        for a, b, trusted in part.followed
-                    ]
-                }
-                if part.followed
-                else {}
-            )
-            for segment, part in zip(self.segments, made, strict=True)
-        ]
-        digests = {name: digest for part in made for name, digest in part.stills.items()}
-        stills = [
-            {"path": os.path.abspath(file.path) if not file.archive else file.path}  # noqa: PTH100
-            | ({"archive": os.path.abspath(file.archive)} if file.archive else {})  # noqa: PTH100
-            | ({"frame": list(file.frame)} if file.frame else {})
-            | {"xxh3": digests[str(file)]}
-            for file in (still.file for still in job.plan.roll.stills)
-            if str(file) in digests
-        ]
-        return Film.of(draft, facts, self.key, parts, stills)
+    def _replan(self) -> None:
+        """Plans every film without the stills that were lost; jobs of one plan still have one."""
+        plans: dict[int, Any] = {}
+        for making in self._makings:
+            plan, lost = making.asked.plan, making.findings.lost
+            if id(plan) not in plans:
+                plans[id(plan)] = plan.without(*lost) if lost else plan
+        jobs = [replace(m.asked, plan=plans[id(m.asked.plan)]) for m in self._makings]
+        passes = [(id(job.plan), spans(job), job.format.burn == "alone") for job in jobs]
+        for making, job, one in zip(self._makings, jobs, passes, strict=True):
+            together = (j.framing for j, other in zip(jobs, passes, strict=True) if other == one)
+            making.plan(job, dict.fromkeys(f for f in together if f != job.framing))
 
     def told(self, error: Exception) -> str:
-        """An error in words for the person who asked for the film, not for its parts."""
-        inside = re.escape(str(self._parts.folder)) + r"/[\w.-]+"
-        words = re.sub(inside, lambda _: str(self._out), str(error))
-        kept = sum(segment.key in self._made for segment in self.segments)
-        done = f"; {kept} of {len(self.segments)} segments are kept for the next render"
-        return f"{words}; what was there is unchanged{done if kept else ''}"
+        """An error in words for the person who asked for the films, not for their parts."""
+        words = str(error)
+        for making in self._makings:
+            inside = re.escape(str(making.parts.folder)) + r"/[\w.-]+"
+            words = re.sub(inside, lambda _, out=making.out: str(out), words)  # type: ignore[misc]
+        there = [str(making.out) for making in self._makings if making.report]
+        every = [(making, segment) for making in self._open for segment in making.segments]
+        kept = sum(segment.key in making.made for making, segment in every)
+        done = f"; {kept} of {len(every)} segments are kept for the next render" if kept else ""
+        made = f"; finished: {', '.join(there)}" if there else ""
+        return f"{words}; what was there is unchanged{done}{made}"
+
+
+def _bundle(items: Sequence[_Item]) -> Bundle:
+    return Bundle(tuple(segment for _, segment in items))
+
+
+def _missing(making: Making) -> list[Segment]:
+    return [segment for segment in making.segments if segment.key not in making.made]
+
+
+def _trials(making: Making) -> list[Bundle]:
+    """Runs of frames that tell how large a film will be."""
+    assert making.search is not None
+    return trial(making.job, making.search.trial_crfs, making.beside)
+
+
+def _size(making: Making, trials: Sequence[Bundle]) -> None:
+    """Chooses the crf that a film begins with."""
+    search = making.search
+    assert search is not None
+    sizes = [sum(making.made[bundle.segments[at].key].bytes for bundle in trials) for at in (0, 1)]
+    frames = sum(bundle.first.frames for bundle in trials)
+    pairs = dict(zip(search.trial_crfs, sizes, strict=True))
+    search.foretell(pairs, frames, making.job.plan.frames)
+    making.sized(search.guess())

@@ -15,16 +15,16 @@ from timelapse.machine import single_threaded_opencv
 from timelapse.render.budget import Share
 from timelapse.render.lane import Lane, Made, Stopped
 from timelapse.render.parts import disk_errors
-from timelapse.render.segment import Segment
+from timelapse.render.segment import Bundle
 from timelapse.render.stillcache import StillCache
 from timelapse.storage import written_whole
 
 
 class Crew(Protocol):
-    """Who makes segments: lanes in this process, or the workers of a cluster."""
+    """Who makes bundles of segments: lanes in this process, or the workers of a cluster."""
 
-    def make(self, segment: Segment, path: Path) -> Future[Made]:
-        """Begins a segment whose part will be `path`; it appears whole.
+    def make(self, bundle: Bundle, paths: Sequence[Path]) -> Future[list[Made]]:
+        """Begins a bundle whose segments' parts will be `paths`; each appears whole.
 
         The future raises StillsLost, EncodeError, RenderError.
         """
@@ -32,12 +32,12 @@ class Crew(Protocol):
 
     @property
     def width(self) -> int:
-        """How many segments it makes at once."""
+        """How many bundles it makes at once."""
         ...
 
     @property
     def frames(self) -> int:
-        """How many frames it has made of segments that are not finished."""
+        """How many frames it has encoded of bundles that are not finished."""
         ...
 
     @property
@@ -67,29 +67,28 @@ class Lanes:
     def frames(self) -> int:
         return sum(list(self._progress.values()))
 
-    def make(self, segment: Segment, path: Path) -> Future[Made]:
-        return self._pool.submit(self._make, segment, path)
+    def make(self, bundle: Bundle, paths: Sequence[Path]) -> Future[list[Made]]:
+        return self._pool.submit(self._make, bundle, paths)
 
-    def _make(self, segment: Segment, path: Path) -> Made:
+    def _make(self, bundle: Bundle, paths: Sequence[Path]) -> list[Made]:
         try:
             lane = self._idle.get_nowait()
         except Empty:
-            lane = Lane(segment, self._cache, self._share.threads, self._share.decoders)
+            lane = Lane(bundle.first, self._cache, self._share.threads, self._share.decoders)
         done = count(1)
 
         def tick() -> None:
             if self._stopped.is_set():
                 raise Stopped
-            self._progress[path] = next(done)
+            self._progress[paths[0]] = next(done)
 
         try:
-            with (
-                disk_errors(path),
-                written_whole(path) as draft,
-            ):  # the encoder has seen to it that it is on the disk
-                return lane.make(segment, draft, tick)
+            with disk_errors(paths[0]), ExitStack() as drafts:
+                # The encoders have seen to it that they are on the disk.
+                places = [drafts.enter_context(written_whole(path)) for path in paths]
+                return lane.make(bundle, places, tick)
         finally:
-            self._progress.pop(path, None)
+            self._progress.pop(paths[0], None)
             self._idle.put(lane)
 
     def __enter__(self) -> Self:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 
 from timelapse.errors import RenderError, RollError, StillError
 from timelapse.grade import Display
 from timelapse.render.job import Findings, Job
 from timelapse.render.lane import Lane
-from timelapse.render.segment import cut
+from timelapse.render.looks import measured
+from timelapse.render.segment import Rounding, Segment, cut
 from timelapse.render.stillcache import StillCache
 from timelapse.times import AnyTime
 
@@ -22,15 +24,16 @@ def frames(
     workers: int = 2,
     findings: Findings | None = None,
 ) -> Generator[Display]:
-    """The finished frames [start, stop): H x W x 3, RGB, uint8, display light.
+    """The finished frames [start, stop): H x W x 3, RGB, uint8, display light; of overlays alone
+    H x W x 4, with straight alpha.
 
     Each array is the generator's and holds until the next frame is asked for.  A still that
     proves unreadable is done without, from the first frame that would have shown it: its
     neighbours stand in, nothing moves in time, and `findings` says so.  `workers` threads decode.
     """
-    findings = findings if findings is not None else Findings()
+    findings, job = findings if findings is not None else Findings(), measured(job)
     stop = job.plan.frames if stop is None else stop
-    segment = cut(job, start, stop)
+    segment = _shown(job, start, stop)
     with Lane(segment, StillCache(), decoders=workers) as lane:
         while start < stop:
             try:
@@ -43,7 +46,14 @@ def frames(
                 findings.lost[lost] = error.reason
                 if len(findings.lost) == len(stills):
                     raise RollError(f"no still can be decoded; the last: {error}") from error
-                segment = cut(job.without(findings.lost), start, stop)
+                segment = _shown(job.without(findings.lost), start, stop)
+
+
+def _shown(job: Job, start: int, stop: int) -> Segment:
+    """Frames as a screen shows them, whatever the depth of the film."""
+    segment = cut(job, start, stop)
+    rounding: Rounding = "dithered" if job.dithers else "nearest"
+    return replace(segment, rounding=rounding) if segment.rounding == "deep" else segment
 
 
 def still(job: Job, at: AnyTime, findings: Findings | None = None) -> Display:

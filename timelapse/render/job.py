@@ -2,59 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
-from timelapse.grade import Framing
+from timelapse.errors import ProjectError
+from timelapse.grade import Framing, commonest
 from timelapse.overlay import (
+    PLAIN,
+    Callout,
     Compositor,
     Cue,
+    GapCaption,
+    GapShown,
+    Group,
+    Layer,
+    LowerThird,
     Milestone,
-    Overlay,
     PlacedMilestone,
+    Safe,
+    Scene,
+    Span,
+    Theme,
+    chosen,
     cues,
-    gap_cue,
+    in_language,
+    languages,
     place_milestones,
+    reading_time,
+    treatments,
 )
 from timelapse.retime import Plan
+from timelapse.times import MissionTime
 
 if TYPE_CHECKING:
     from timelapse.render.crew import Crew
 
+Spoken = TypeVar("Spoken", bound=Layer)
 #: Is told how many frames of how many are done.
 Progress = Callable[[int, int], None]
+
+
+class Label(NamedTuple):
+    """A text that is shown on the frames [start, stop)."""
+
+    start: int
+    stop: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Dress:
+    """How overlays look as a whole: the theme, what is kept free along the frame's edges, groups
+    of layers; and the language that they speak, of those that their texts are given in."""
+
+    theme: Theme = PLAIN
+    safe: Safe = field(default=Safe())
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    language: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """All that decides a film: what is shown when (`plan`), where in the frame (`framing`), what
-    is written over it, and how it is delivered."""
+    is written over it (milestones and overlays, in a `dress`), and how it is delivered.
+
+    What only the stills can tell is found by `measured`: `tracks` has what was followed in them,
+    `treatments` what is put behind texts that ask for it, by the number of the cue.
+    """
 
     plan: Plan
     framing: Framing
     milestones: tuple[Milestone, ...] = ()
-    overlays: tuple[Overlay, ...] = ()
+    overlays: tuple[Layer, ...] = ()
     format: Format = field(default_factory=H264)
     title: str = ""
     comment: str = ""
     sound: Sound | None = None
     notes: tuple[str, ...] = ()
+    dress: Dress = field(default_factory=Dress)
+    tracks: Mapping[Any, Any] = field(default_factory=dict)
+    treatments: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def placed(self) -> tuple[PlacedMilestone, ...]:
         """The milestones on all three clocks, in the order of the clip."""
-        placed = place_milestones(self.milestones, self.plan.timeline)
+        scene = Scene(self.plan.timeline, self.dress.theme, interval=self._interval)
+        placed = place_milestones(self._spoken(self.milestones), scene)
         return tuple(sorted(placed, key=lambda milestone: milestone.video))
 
     @cached_property
+    def scene(self) -> Scene:
+        """The clip as its layers see it."""
+        timeline, roll = self.plan.timeline, self.plan.roll
+        gaps = []
+        for gap in roll.gaps:
+            before, after = (roll.stills[at].captured for at in (gap.after, gap.before))
+            start = max(0, timeline.frame_from(before + roll.interval))
+            stop = min(timeline.frames, timeline.frame_of(after))
+            if start < stop:
+                gaps.append(GapShown(start, stop, gap.seconds))
+        return Scene(
+            timeline,
+            self.dress.theme,
+            self.placed,
+            tuple(gaps),
+            self._interval,
+            self.tracks,
+            self._places,
+        )
+
+    @cached_property
     def cues(self) -> tuple[Cue, ...]:
-        layers = cues(self.milestones, self.overlays, self.plan.timeline)
-        return (*layers, *(gap_cue(*mark) for mark in self.plan.marks))
+        """All that is drawn over the film."""
+        scene, dress = self.scene, self.dress
+        marks = replace(scene, gaps=tuple(GapShown(*mark) for mark in self.plan.marks))
+        layers = cues(
+            self._spoken(self.milestones), self._spoken(self.overlays), scene, dress.groups
+        )
+        found = [*layers, *GapCaption().cues(marks)]
+        for number, choice in self.treatments.items():
+            what = list(treatments(found[number].what))[choice]
+            found[number] = replace(found[number], what=what)
+        return tuple(replace(cue, safe=dress.safe) for cue in found)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that texts are given in; none where each is given in one alone."""
+        return languages([*self.milestones, *self.overlays])
+
+    def in_language(self, language: str) -> Job:
+        """The same film with its texts in another language, where they are given in it.
+
+        ProjectError where none is.
+        """
+        if language not in self.languages:
+            known = ", ".join(self.languages) or "none"
+            raise ProjectError(f"no text is given in the language {language!r}; there are: {known}")
+        return replace(self, dress=replace(self.dress, language=language))
+
+    def _spoken(self, layers: Iterable[Spoken]) -> tuple[Spoken, ...]:
+        return tuple(in_language(layer, self.dress.language) for layer in layers)
+
+    @property
+    def _interval(self) -> Fraction | None:
+        return self.plan.roll.interval or None
+
+    def _places(
+        self, points: NDArray[np.float64], frames: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Points in pixels of the stills on each of so many frames, as pixels of the frames."""
+        return self.framing.place(commonest(self.plan.roll.sizes), points, frames)
 
     @property
     def dithers(self) -> bool:
@@ -92,17 +198,27 @@ class Job:
         captions = self._captions if self.format.captions else ()
         return Tags(self.title, created, self.comment, self._chapters, captions, self.sound)
 
-    @property
-    def _captions(self) -> tuple[Caption, ...]:
-        """Every label for as long as it is shown, to the frame."""
-        time_of = self.plan.timeline.rate.time_of
-        spans = sorted(
-            (span, m.text)
+    @cached_property
+    def labels(self) -> tuple[Label, ...]:
+        """What is told of the film in words, in order: milestones, spans, names; to the frame."""
+        found = [
+            Label(*span, m.text)
             for m in self.placed
             for span in ((m.shown_from, m.shown_to), *m.again)
-            if span[0] < span[1]
-        )
-        return tuple(Caption(text, time_of(a), time_of(b)) for (a, b), text in spans)
+        ]
+        for layer in self._spoken(self.overlays):
+            if isinstance(layer, Span | LowerThird):
+                frames = self.plan.frames
+                found += [
+                    Label(cue.start, min(cue.stop, frames), cue.what.words)
+                    for cue in layer.cues(self.scene)
+                ]
+        return tuple(sorted(label for label in found if label.start < label.stop))
+
+    @property
+    def _captions(self) -> tuple[Caption, ...]:
+        time_of = self.plan.timeline.rate.time_of
+        return tuple(Caption(text, time_of(a), time_of(b)) for a, b, text in self.labels)
 
     @property
     def _chapters(self) -> tuple[Chapter, ...]:
@@ -137,7 +253,65 @@ class Job:
             for m in self.placed
             if len(m.showings) > 1
         ]
+        found += self._hasty()
+        found += self._out_of_sight()
+        if missing := self._unspoken():
+            found.append(missing)
         return tuple(found)
+
+    def _hasty(self) -> Iterator[str]:
+        """Labels that cannot be read while they are shown."""
+        rate = Fraction(self.plan.timeline.rate)
+        needs = [reading_time(label.text) for label in self.labels]
+        hasty = [
+            need > (at.stop - at.start) / rate for at, need in zip(self.labels, needs, strict=True)
+        ]
+        for at, need, is_hasty in zip(self.labels, needs, hasty, strict=True):
+            if is_hasty:
+                shown = float((at.stop - at.start) / rate)
+                yield (
+                    f"label {at.text!r} is shown for {shown:.3g} s; reading it takes about "
+                    f"{float(need):.2g} s"
+                )
+        for n, (one, other) in enumerate(pairwise(self.labels)):
+            together = (max(one.stop, other.stop) - one.start) / rate
+            if (
+                other.start < one.stop
+                and needs[n] + needs[n + 1] > together
+                and not any(hasty[n : n + 2])
+            ):
+                yield (
+                    f"labels {one.text!r} and {other.text!r} compete: both are to be read within "
+                    f"{float(together):.3g} s; a longer hold gives time"
+                )
+
+    def _out_of_sight(self) -> Iterator[str]:
+        """Where things that callouts follow were not found."""
+        timeline = self.plan.timeline
+        for layer in self.overlays:
+            if not isinstance(layer, Callout) or layer.sought not in self.tracks:
+                continue
+            lost = [span for span in self.tracks[layer.sought].spans if span.state == "lost"]
+            told = [
+                f"{MissionTime(Fraction(start) - zero).clock()} to "
+                f"{MissionTime(Fraction(stop) - zero).clock()}"
+                for zero in [timeline.epoch.seconds]
+                for start, stop, _ in lost[:3]
+            ]
+            if told:
+                more = f" and {len(lost) - 3} times more" if len(lost) > 3 else ""
+                label = chosen(layer.label, self.dress.language)
+                yield f"callout {label!r} is not shown where it was lost: {', '.join(told)}{more}"
+
+    def _unspoken(self) -> str:
+        """What is not said in the language of the film."""
+        language, layers = self.dress.language, [*self.milestones, *self.overlays]
+        without = [layer for layer in layers if language and language not in languages([layer])]
+        counted = [layer for layer in without if languages([layer])]
+        if not counted:
+            return ""
+        texts = "text is" if len(counted) == 1 else "texts are"
+        return f"{len(counted)} {texts} not given in {language}, and shown in another language"
 
     def without(self, lost: Iterable[int]) -> Job:
         """The same job planned as if those stills had not been taken; no other moves in time."""

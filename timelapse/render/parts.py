@@ -7,12 +7,14 @@ segment.  The latter comes last: a part without it was not finished.  Both appea
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Self
+from shutil import copyfile, rmtree
+from typing import IO, Any, Literal, Self
 
 import xxhash
 
@@ -25,7 +27,14 @@ from timelapse.storage import written_whole
 _TAG = "CACHEDIR.TAG"
 #: What backup programs look for, to leave such a folder out (bford.info/cachedir).
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Parts of a film, by timelapse.\n"
-_OURS = re.compile(r"([0-9a-f]{32}|film|report|lost)\.\w+(\.[0-9]+-[0-9]+\.draft)?|lock")
+_OURS = re.compile(
+    r"([0-9a-f]{32}|film|report|lost|limit)(\.\w+)?(\.[0-9]+-[0-9]+\.draft(\.old)?)?|lock"
+)
+#: What is remembered beside the parts.
+_NOTES = ("lost.json", "limit.json")
+#: What is noted: stills that proved unreadable, by their `identity`, with the reason; and the crf
+#: that was chosen for a film of limited size.
+Note = Literal["lost", "limit"]
 
 
 def parts_folder(out: Path) -> Path:
@@ -41,7 +50,6 @@ class Parts:
 
     def __init__(self, out: Path) -> None:
         self._out, self.folder = out, parts_folder(out)
-        self._ending = out.suffix.lower()
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -58,7 +66,7 @@ class Parts:
             raise RenderError(
                 f"{self._out}: another render is writing this film; wait for it, or name another"
             )
-        self._remove(path for path in self.folder.glob("*.draft"))
+        self._remove([*self.folder.glob("*.draft"), *self.folder.glob("*.draft.old")])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,7 +76,7 @@ class Parts:
             remove_parts(self.folder)
 
     def path(self, segment: Segment) -> Path:
-        return self.folder / f"{segment.key}{self._ending}"
+        return self.folder / f"{segment.key}{segment.format.part_ending}"
 
     def find(self, segment: Segment) -> Made | None:
         """What is known of a finished part; None where there is none that is whole."""
@@ -88,17 +96,25 @@ class Parts:
             with written_whole(path.with_suffix(".json"), sync=True) as note:
                 note.write_text(json.dumps(words), encoding="utf-8")
 
-    def lost(self) -> dict[str, str]:
-        """The reasons why stills, by their `identity`, proved unreadable in an earlier render."""
+    def share(self, segment: Segment, made: Made, source: Path) -> None:
+        """Takes over the finished part `source` of another film.  Raises EncodeError."""
+        path = self.path(segment)
+        with disk_errors(self._out), written_whole(path) as draft:
+            _linked(source, draft)
+        self.add(segment, made)
+
+    def remembered(self, name: Note) -> dict[str, Any]:
+        """What an earlier render has noted under a name; empty where it has not."""
         with suppress(OSError, ValueError):
-            words = json.loads((self.folder / "lost.json").read_text(encoding="utf-8"))
+            words = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
             if isinstance(words, dict):
                 return words
         return {}
 
-    def remember_lost(self, lost: dict[str, str]) -> None:
-        with disk_errors(self._out), written_whole(self.folder / "lost.json") as draft:
-            draft.write_text(json.dumps(lost), encoding="utf-8")
+    def remember(self, name: Note, words: dict[str, Any]) -> None:
+        note = self.folder / f"{name}.json"
+        with disk_errors(self._out), written_whole(note) as draft:
+            draft.write_text(json.dumps(words), encoding="utf-8")
 
     def keep_only(self, segments: Iterable[Segment]) -> None:
         """Removes the parts of all other segments."""
@@ -108,13 +124,26 @@ class Parts:
             for path in self.folder.iterdir()
             if _OURS.fullmatch(path.name)
             and path.stem not in keys
-            and path.name not in ("lock", "lost.json")
+            and path.name not in ("lock", *_NOTES)
         )
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in list(paths):
-            with suppress(OSError):
-                path.unlink()
+            _gone(path)
+
+
+def _gone(path: Path) -> None:
+    """Removes a file, or the folder that the draft of a film may be."""
+    with suppress(OSError):
+        rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _linked(source: Path, path: Path) -> None:
+    """The same file under another name; a copy where the disk has no links."""
+    try:
+        os.link(source, path)
+    except OSError:
+        copyfile(source, path)
 
 
 @contextmanager
@@ -164,7 +193,7 @@ def describe_parts(folder: Path) -> dict[str, Any]:
     for path in folder.iterdir():
         with suppress(OSError, ValueError, KeyError, TypeError):
             size += path.stat().st_size
-            if path.suffix == ".json" and path.name != "lost.json":
+            if path.suffix == ".json" and path.name not in _NOTES:
                 frames += json.loads(path.read_bytes())["frames"]
                 count += 1
     film = folder.name.removeprefix(".").removesuffix(".parts")
@@ -193,5 +222,5 @@ def remove_parts(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             if path.name == _TAG or _OURS.fullmatch(path.name):
-                path.unlink()
+                _gone(path)
         folder.rmdir()

@@ -1,25 +1,28 @@
 """Segments: runs of frames that are rendered on their own, each known by all that decides it.
 
 A segment needs nothing but itself: it can be made in any thread, process or machine that sees its
-stills, and where its key is known, it need not be made again.
+stills, and where its key is known, it need not be made again.  Segments of several films that show
+the same stills at the same time are a bundle: they are made together, from one decoding.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from timelapse.deliver import Format, Tags
-from timelapse.grade import Framing
-from timelapse.ingest import Limits, Still
+from timelapse.deliver.output import Output
+from timelapse.grade import Framing, View
+from timelapse.ingest import Limits, Still, decoded_size
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
 from timelapse.report import LIBRARIES
@@ -31,7 +34,9 @@ LENGTH = 250
 #: than this: every segment starts with a frame that is coded without others.
 _SHORTEST, _PIECES = 50, 8
 #: Raise it when the code of this package makes other pixels of the same inputs.
-_MADE_AS = 4
+_MADE_AS = 5
+#: How linear light becomes what an encoder takes: 8 bits, rounded or dithered, or 16 bits.
+Rounding = Literal["nearest", "dithered", "deep"]
 
 
 @cache
@@ -45,7 +50,9 @@ class Segment:
     """The frames [start, stop) of a clip, and all that decides them.
 
     `taps` has a row for each of its frames, over `stills`, which are those that it shows; `cues`
-    are all of the clip, because where one stands may depend on any other.
+    are all of the clip, because where one stands may depend on any other.  A segment of overlays
+    `alone` shows no stills.  `beside` are the framings of the films that are made of the same
+    decoding, whose scale suffices for all of them.
     """
 
     start: int
@@ -57,9 +64,11 @@ class Segment:
     format: Format
     limits: Limits
     light: Light = "linear"
-    dither: bool = False
+    rounding: Rounding = "nearest"
     model: str = ""  # who follows motion, where anything is followed
     tags: Tags | None = None  # of a film that is one segment, and never joined
+    beside: tuple[Framing, ...] = ()
+    alone: bool = False
 
     @property
     def frames(self) -> int:
@@ -73,8 +82,24 @@ class Segment:
             for name in ("starts", "stills", "weights", "ways")
         )
 
+    def wanted(self, still: Still) -> tuple[int, int]:
+        """The (width, height) that a still is decoded to, at least."""
+        sizes = [framing.scaled(still.size) for framing in (self.framing, *self.beside)]
+        return max(width for width, _ in sizes), max(height for _, height in sizes)
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """What each frame shows of the pictures, where a camera moves over them."""
+        camera = self.framing.camera
+        return camera.views(self.start, self.stop) if camera and not self.alone else ()
+
     def compositor(self) -> Compositor:
         return Compositor(self.cues, self.framing.size)
+
+    @cached_property
+    def drawing(self) -> str:
+        """Equal drawings mean equal overlays."""
+        return self.compositor().signature(self.start, self.stop)
 
     @cached_property
     def key(self) -> str:
@@ -83,10 +108,14 @@ class Segment:
         Where in the clip the segment stands does not enter: no pixel depends on it.
         """
         taps = self.taps
+        kinds = {(still.kind, still.size, still.orientation): still for still in self.stills}
+        decoded = {kind: decoded_size(still, self.wanted(still)) for kind, still in kinds.items()}
         parts = [
-            repr((_MADE_AS, versions(), self.framing, _encoding(self.format), self.tags)),
-            f"{self.light} {self.dither} {model_made_as(self.model) if self.model else None}",
-            self.compositor().signature(self.start, self.stop),
+            repr((_MADE_AS, versions(), self.framing.static, _encoding(self.format), self.tags)),
+            repr([view.onto for view in self.views]),
+            f"{self.light} {self.rounding} {model_made_as(self.model) if self.model else None}",
+            f"{self.alone} {sorted(decoded.items())}",
+            self.drawing,
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)
@@ -95,9 +124,34 @@ class Segment:
         return state.hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Segments that show the same stills on the same frames, or none; made together."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def first(self) -> Segment:
+        """One of them, for what they have in common: frames, stills, taps, light, model."""
+        return self.segments[0]
+
+    @cached_property
+    def pictures(self) -> tuple[Framing, ...]:
+        """The framings of the pictures that are made of each still."""
+        return tuple(dict.fromkeys(s.framing.static for s in self.segments if not s.alone))
+
+    @property
+    def coded(self) -> int:
+        """How many frames are encoded."""
+        return self.first.frames * len(self.segments)
+
+
 def _encoding(format: Format) -> dict[str, Any]:
-    """What a format says of the encoder; how stills fill the frame is the framing's."""
-    return {**asdict(format), **format.options, "size": None, "fit": None, "captions": None}
+    """What a format says of the encoder; how stills fill the frame is the framing's, and what is
+    drawn the overlays'."""
+    shared = {field.name for field in fields(Output)}
+    own = {name: value for name, value in asdict(format).items() if name not in shared}
+    return {**own, **format.options, "rate": format.rate}
 
 
 def identity(still: Still) -> tuple[Any, ...]:
@@ -124,40 +178,45 @@ def _archive(path: str) -> tuple[str, int, int]:
     return str(Path(path).absolute()), info.st_size, info.st_mtime_ns
 
 
-def cut(job: Job, start: int, stop: int) -> Segment:
+def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segment:
     """The frames [start, stop) of a job as a segment."""
-    taps, roll = job.plan.taps, job.plan.roll
-    first, last = taps.starts[start], taps.starts[stop]
+    taps, roll, format = job.plan.taps, job.plan.roll, job.format
+    alone, cues = format.burn == "alone", job.cues if format.burn else ()
+    first, last = (0, 0) if alone else (taps.starts[start], taps.starts[stop])
     used, local = np.unique(taps.stills[first:last], return_inverse=True)
     rows = Taps(
-        taps.starts[start : stop + 1] - first,
+        np.zeros(stop - start + 1, np.int64) if alone else taps.starts[start : stop + 1] - first,
         local.astype(np.int32).reshape(-1),
         taps.weights[first:last],
-        taps.ways[start:stop],
+        taps.ways[start:stop] * (not alone),
     )
-    stills = tuple(roll.stills[at] for at in used.tolist())
-    tags = job.tags if job.format.whole else None
+    followed = not alone and bool((rows.ways == FOLLOWED).any())
     return Segment(
         start,
         stop,
-        stills,
+        tuple(roll.stills[at] for at in used.tolist()),
         rows,
         job.framing,
-        job.cues,
-        job.format,
+        cues,
+        format,
         roll.limits,
         job.plan.blend.light,
-        job.dithers,
-        job.plan.model if (rows.ways == FOLLOWED).any() else "",
-        tags,
+        "deep" if format.bits > 8 else "dithered" if job.dithers and not alone else "nearest",
+        job.plan.model if followed else "",
+        job.tags if format.whole else None,
+        tuple(beside),
+        alone,
     )
 
 
-def segments(job: Job) -> tuple[Segment, ...]:
+def segments(job: Job, beside: Iterable[Framing] = ()) -> tuple[Segment, ...]:
     """A clip as segments, by its number of frames alone; one where the format cannot be joined."""
-    frames = job.plan.frames
-    spans = [(0, frames)] if job.format.whole else bounds(frames)
-    return tuple(cut(job, start, stop) for start, stop in spans)
+    return tuple(cut(job, start, stop, beside) for start, stop in spans(job))
+
+
+def spans(job: Job) -> list[tuple[int, int]]:
+    """The frames of each segment of a clip."""
+    return [(0, job.plan.frames)] if job.format.whole else bounds(job.plan.frames)
 
 
 def bounds(frames: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from threading import Lock
 
@@ -30,7 +31,7 @@ from timelapse.storage import cache_folder, written_whole
 _PAYS_FROM = 4
 _USUAL = 20 << 30
 _ENDING = ".still"
-_MADE_AS = 1
+_MADE_AS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,18 @@ class StillCache:
     def pays(self, still: Still, framing: Framing) -> bool:
         """Whether keeping a still saves more than it costs."""
         pixels = still.size[0] * still.size[1]
-        return self._limit > 0 and pixels >= _PAYS_FROM * framing.size.width * framing.size.height
+        return self._limit > 0 and pixels >= _PAYS_FROM * prod(framing.pictures)
 
-    def get(self, still: Still, framing: Framing, buffers: Buffers) -> Kept | None:
-        """What is kept of a still, in `buffers`; None where nothing is, or it is not whole."""
+    def get(
+        self, still: Still, framing: Framing, decoded: tuple[int, int], buffers: Buffers
+    ) -> Kept | None:
+        """What is kept of a still, in `buffers`; None where nothing is, or it is not whole.
+
+        `decoded` is the (width, height) that it was decoded at.
+        """
         if not self.pays(still, framing):
             return None
-        path = self._path(still, framing)
+        path = self._path(still, framing, decoded)
         try:
             with path.open("rb") as file:
                 words = json.loads(file.readline(1000))
@@ -81,7 +87,7 @@ class StillCache:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, still: Still, framing: Framing, kept: Kept) -> None:
+    def put(self, still: Still, framing: Framing, decoded: tuple[int, int], kept: Kept) -> None:
         if not self.pays(still, framing) or not self._room_for(kept.pixels.nbytes):
             return
         pixels = np.ascontiguousarray(kept.pixels)
@@ -93,12 +99,13 @@ class StillCache:
         }
         with suppress(OSError):  # a cache that cannot be written is no reason to stop
             self.folder.mkdir(parents=True, exist_ok=True)
-            with written_whole(self._path(still, framing)) as draft, draft.open("wb") as file:
+            path = self._path(still, framing, decoded)
+            with written_whole(path) as draft, draft.open("wb") as file:
                 file.write(json.dumps(words).encode() + b"\n")
                 file.write(pixels.data)
 
-    def _path(self, still: Still, framing: Framing) -> Path:
-        words = repr((_MADE_AS, versions(), identity(still), framing))
+    def _path(self, still: Still, framing: Framing, decoded: tuple[int, int]) -> Path:
+        words = repr((_MADE_AS, versions(), identity(still), framing, decoded))
         key = hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         return self.folder / (key + _ENDING)
 

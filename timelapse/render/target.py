@@ -6,29 +6,37 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from timelapse.deliver import PICTURE_ENDINGS
+from timelapse.deliver import PICTURE_ENDINGS, check_folder
 from timelapse.errors import RenderError
 from timelapse.ingest import Roll, Status
 from timelapse.report import report_path
 
 
 def check_target(
-    out: Path, endings: tuple[str, ...], roll: Roll | None = None, inputs: Iterable[Path] = ()
+    out: Path,
+    endings: tuple[str, ...],
+    roll: Roll | None = None,
+    inputs: Iterable[Path] = (),
+    *,
+    folder: bool = False,
 ) -> None:
     """Refuses, before any work, a target that cannot be written, or that is a file of the roll or
-    another of the film's inputs.
+    another of the film's inputs; `folder` says that it is to be a folder.
 
     Raises RenderError.
     """
     if out.suffix.lower() not in endings:
-        raise RenderError(f"{out}: its name has to end in {' or '.join(endings)}")
+        raise RenderError(f"{out}: its name has to end in {' or '.join(filter(None, endings))}")
     if not out.parent.is_dir():
         raise RenderError(f"{out.parent}: there is no such folder; make it first")
     if not os.access(out.parent, os.W_OK):
         raise RenderError(f"{out.parent}: this folder cannot be written to")
-    for file in (out, report_path(out)):
-        if file.is_dir():
-            raise RenderError(f"{file}: is a folder; name another output")
+    if report_path(out).is_dir():
+        raise RenderError(f"{report_path(out)}: is a folder; name another output")
+    if out.is_dir() and not folder:
+        raise RenderError(f"{out}: is a folder; name another output")
+    if folder:
+        check_folder(out)
     if not out.exists():
         return
     there = out.stat()

@@ -11,6 +11,7 @@ rocket is in it, how much it flickers, which pixels are hot, and what is wrong w
 * `roll`      capture times, faults and truth
 """
 
+from timelapse.simulate.camera import Sensor
 from timelapse.simulate.roll import simulate
 
-__all__ = ["simulate"]
+__all__ = ["Sensor", "simulate"]

@@ -17,16 +17,18 @@ from PIL.TiffImagePlugin import IFDRational
 
 from timelapse.simulate.geometry import F32, F64, FOCAL_LENGTH_MM, View, turned, view
 from timelapse.simulate.ground import Ground
-from timelapse.simulate.rocket import REFERENCE_RANGE, Points, Rocket
+from timelapse.simulate.rocket import REFERENCE_RANGE, Points, Rocket, in_view
 from timelapse.simulate.sky import Sky
 from timelapse.srgb import shown_of
 
 JPEG_QUALITY = 92
 HOT_SHARE = 0.0012  # of the pixels
+RAYS = 3.0  # cosmic rays in a still, for each million pixels, where they are wanted
 EXPOSURE = 1.3  # of the whole scene: set by eye
 READ_NOISE = 0.0011
 SHOT_NOISE = 0.00022  # variance per unit of light: about 4,500 electrons at saturation
 EXPOSURE_TIME = Fraction(1, 5)
+_FAINT = 0.01  # light on the sensor below which nobody would say that it is seen
 _PEDESTAL = 0.0011  # keeps the noise of black from being cut off at 0
 _DESIGN_WIDTH = 960.0  # the width at which fluxes are stated
 _EXIF_IFD = 0x8769
@@ -76,11 +78,41 @@ class HotPixels:
         return HotPixels(place % width, place // width, channel, level)
 
 
+@dataclass(frozen=True)
+class Sensor:
+    """What is wrong with a sensor: whether it has hot pixels, and is hit by cosmic rays."""
+
+    hot: bool = True
+    rays: bool = False
+
+
+def tracks(seed: int, size: tuple[int, int], index: int) -> HotPixels:
+    """Draw what cosmic rays leave in still number `index`: short straight tracks of photosites,
+    each of which holds one colour; a track's first photosite is the brightest."""
+    rng = rng_for(seed, 7, index)
+    width, height = size
+    count = rng.poisson(RAYS * width * height / 1e6)
+    length = rng.choice(np.array([1, 1, 1, 2, 3]), count)
+    step = rng.choice(np.array([[0, 1], [1, 0], [1, 1], [-1, 1]]), count)
+    x, y = rng.integers(4, width - 4, count), rng.integers(4, height - 4, count)
+    level = np.minimum(0.12 * (1 - rng.random(count)) ** -1.0, 1.0)
+    along = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    track = np.repeat(np.arange(count), length)
+    x, y = x[track] + step[track, 0] * along, y[track] + step[track, 1] * along
+    bayer = np.array([[0, 1], [1, 2]])[y % 2, x % 2]
+    return HotPixels(x, y, bayer, level[track] * 0.8**along)
+
+
 class Camera:
     """Takes stills of one size; building one takes about a second, a still some tens of ms."""
 
-    def __init__(self, size: tuple[int, int], seed: int) -> None:
-        self.size, self.seed = size, seed
+    def __init__(
+        self,
+        size: tuple[int, int],
+        seed: int,
+        sensor: Sensor = Sensor(),  # noqa: B008 (frozen)
+    ) -> None:
+        self.size, self.seed, self._sensor = size, seed, sensor
         width, height = size
         self.rocket = Rocket()
         self._sky = Sky(rng_for(seed, 0))
@@ -151,18 +183,19 @@ class Camera:
 
     def _add_spread(self, frame: F32, points: F32) -> None:
         """Add points as the lens spreads them: a core of about a pixel, and a wide, faint veil."""
-        width, height = self.size
+        height, width = frame.shape[:2]
         sigma = max(0.68 * self._scale, 0.5)
         reach = 2 * round(2.6 * sigma) + 1
-        core = cv2.GaussianBlur(points, (reach, reach), sigma, self._first)
+        whole = (width, height) == self.size
+        room = self._first if whole else np.empty_like(frame)
+        core = cv2.GaussianBlur(points, (reach, reach), sigma, room)
         cv2.scaleAdd(core, 0.80, frame, frame)
         small = cv2.resize(points, (max(width // 4, 8), max(height // 4, 8)),
                            interpolation=cv2.INTER_AREA)  # fmt: skip
         near = cv2.GaussianBlur(small, (0, 0), max(0.9 * self._scale, 0.4))
         wide = cv2.GaussianBlur(small, (0, 0), max(5.0 * self._scale, 0.6))
-        frame += self._widen(
-            np.asarray(near * np.float32(0.16) + wide * np.float32(0.14), np.float32), self._first
-        )
+        veil = np.asarray(near * np.float32(0.16) + wide * np.float32(0.14), np.float32)
+        frame += np.asarray(cv2.resize(veil, (width, height), room), np.float32)
 
     def _plume(self, camera: View) -> F32:
         """Return the rocket's gas, drawn from parcels on a coarse grid, shape (h, w, 3)."""
@@ -198,6 +231,54 @@ class Camera:
                 part_of_picture += cv2.GaussianBlur(layer, (0, 0), max(blur * unit, 0.4))
         return out
 
+    def plume(self, t: float) -> tuple[float, float] | None:
+        """Return the pixel (x, y) of the middle of the rocket's plume, as it is to be seen.
+
+        That is the mean position of its own light, without noise and with nothing about it, over
+        the part round the rocket that is at least half as bright as it is there.  The sensor
+        saturates, and counts what it gets in all three channels.  None where the rocket is not in
+        the picture or gives no light.
+        """
+        camera = view(t, self.size)
+        here = in_view(camera, self.rocket.position(t))
+        if here is None:
+            return None
+        reach = round(40 * self._scale)
+        x, y = round(here[0]), round(here[1])
+        left, top = max(x - reach, 0), max(y - reach, 0)
+        width, height = min(x + reach, self.size[0]) - left, min(y + reach, self.size[1]) - top
+        gas = self._plume(camera)
+        ratio = gas.shape[1] / self.size[0]
+        across, down = (left + 0.5) * ratio - 0.5, (top + 0.5) * ratio - 0.5
+        frame = np.asarray(
+            cv2.warpAffine(
+                gas, np.array([[ratio, 0, across], [0, ratio, down]]), (width, height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+            ), np.float32,
+        )  # fmt: skip
+        px, py, flux = _cast(camera, self.rocket.lights(t))
+        near = np.hypot(px - here[0], py - here[1]) < 3 * self._scale
+        light = (flux[near] * self._scale**2).astype(np.float32)
+        self._add_spread(
+            frame,
+            _splat((px[near] - left).astype(np.float32), (py[near] - top).astype(np.float32),
+                   light, (width, height)),
+        )  # fmt: skip
+        shown = np.minimum(frame * np.float32(EXPOSURE), 1).min(axis=2)
+        about = shown[max(y - top - 2, 0) : y - top + 3, max(x - left - 2, 0) : x - left + 3]
+        peak = float(about.max())
+        if peak < _FAINT:
+            return None
+        _, parts = cv2.connectedComponents((shown >= peak / 2).astype(np.uint8))
+        rows, columns = np.nonzero(parts)
+        nearest = int(np.argmin((columns + left - here[0]) ** 2 + (rows + top - here[1]) ** 2))
+        mass = np.where(parts == parts[rows[nearest], columns[nearest]], shown, 0)
+        total = mass.sum()
+        return (
+            float(mass.sum(axis=0) @ np.arange(width) / total) + left,
+            float(mass.sum(axis=1) @ np.arange(height) / total) + top,
+        )
+
     def _window(self, camera: View) -> F32:
         """Return what the window lets through: its frame, far out of focus, takes a corner."""
         x, y = (self._softer[..., k] / self._softer[..., 2] for k in (0, 1))
@@ -218,7 +299,11 @@ class Camera:
         hot = self.hot
         rng = rng_for(self.seed, 5, index)
         leak = hot.level * (1 + 0.05 * rng.standard_normal(len(hot.level)))
-        signal[hot.y, hot.x, hot.channel] += leak.astype(np.float32)
+        if self._sensor.hot:
+            signal[hot.y, hot.x, hot.channel] += leak.astype(np.float32)
+        if self._sensor.rays:
+            hit = tracks(self.seed, self.size, index)
+            signal[hit.y, hit.x, hit.channel] += hit.level.astype(np.float32)
         # One 16-bit draw for each value: six times faster than drawing normal deviates.
         draws = rng.integers(0, 2**64, -(-signal.size // 4), np.uint64).astype("<u8", copy=False)
         grain = self._normal[draws.view("<u2")[: signal.size]].reshape(signal.shape)

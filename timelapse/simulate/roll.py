@@ -14,7 +14,7 @@ import numpy as np
 
 from timelapse.errors import PlanError, RollError, TimeError
 from timelapse.simulate import rocket
-from timelapse.simulate.camera import HotPixels, rng_for
+from timelapse.simulate.camera import HotPixels, Sensor, rng_for, tracks
 from timelapse.simulate.geometry import FOCAL_LENGTH_MM, MOONSET, STATION_HEIGHT, view
 from timelapse.simulate.taking import CLOCK_ERROR, EPOCH, Shot, take, utc_of
 from timelapse.times import CaptureTime, MissionTime, write_number
@@ -60,6 +60,7 @@ def simulate(
     end: MissionTime = MissionTime(Fraction(1000)),  # noqa: B008 (frozen)
     seed: int = 10,
     faults: bool = True,
+    sensor: Sensor = Sensor(),  # noqa: B008 (frozen)
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, object]:
@@ -79,14 +80,23 @@ def simulate(
 
     Truth: `rocket` is the pixel (x, y) of the rocket, after its separation of Progress, with
     (0, 0) the centre of the top left pixel; null where it is out of the picture or behind the
-    Earth. `hot_pixels` holds x, y and channel (0 red, 1 green, 2 blue).
+    Earth. `plume` is that of the middle of its plume, see `Camera.plume`; null also where the
+    rocket gives no light. `hot_pixels` holds x, y and channel (0 red, 1 green, 2 blue), and so do
+    the `cosmic_rays` of a still, where the `sensor` is hit by any.
     """
     _check(size, interval, start, end, seed, workers)
     folder = Path(folder)
     times = _capture_times(seed, interval, start.seconds, end.seconds)
     broken = _place_faults(times, interval) if faults else _Faults()
     shots = _plan(folder, times, seed, broken)
-    truth = _truth(size, seed, shots, times, broken)
+    flight = rocket.Rocket()
+    stills = _still_truths(flight, size, shots)
+    truth = {**_truth(flight, size, seed, shots, times, broken), "stills": stills}
+    if not sensor.hot:
+        truth["hot_pixels"] = []
+    if sensor.rays:
+        for still, shot in zip(stills, shots, strict=True):
+            still["cosmic_rays"] = _photosites(tracks(seed, size, shot.index))
     truth["simulator"] = {
         "made_by": _MADE_BY,
         "version": VERSION,
@@ -101,7 +111,8 @@ def simulate(
         folder.mkdir(parents=True, exist_ok=True)
         # Written first, so that a roll that was interrupted is known as ours, and replaced.
         _write_truth(folder, {**truth, "complete": False})
-        for done, _ in enumerate(take(size, seed, shots, workers), 1):
+        for done, plume in enumerate(take(size, seed, shots, workers, sensor), 1):
+            stills[done - 1]["plume"] = _pixel(plume)
             if progress is not None:
                 progress(done, len(shots))
         _write_truth(folder, truth)
@@ -221,20 +232,38 @@ def _pixel(where: tuple[float, float] | None) -> list[float] | None:
     return None if where is None else [round(where[0], 2), round(where[1], 2)]
 
 
+def _seen(
+    flight: rocket.Rocket, size: tuple[int, int], mission: Fraction, core: bool = False
+) -> list[float] | None:
+    t = float(mission)
+    where = flight.core(t) if core else flight.position(t)
+    return _pixel(rocket.in_view(view(t, size), where))
+
+
+def _still_truths(
+    flight: rocket.Rocket, size: tuple[int, int], shots: list[Shot]
+) -> list[dict[str, object]]:
+    return [
+        {
+            "file": shot.path.name,
+            "captured": _iso(utc_of(shot.mission)),
+            "mission_s": float(shot.mission),
+            "gain": shot.gain,
+            "rocket": _seen(flight, size, shot.mission),
+            "plume": None,  # known when the still has been taken
+        }
+        for shot in shots
+    ]
+
+
 def _truth(
+    flight: rocket.Rocket,
     size: tuple[int, int],
     seed: int,
     shots: list[Shot],
     times: list[Fraction],
     faults: _Faults,
 ) -> dict[str, object]:
-    flight = rocket.Rocket()
-
-    def seen(mission: Fraction, core: bool = False) -> list[float] | None:
-        t = float(mission)
-        where = flight.core(t) if core else flight.position(t)
-        return _pixel(rocket.in_view(view(t, size), where))
-
     gap = None
     if faults.gap is not None:
         first, after = faults.gap
@@ -251,27 +280,16 @@ def _truth(
         "epoch": CaptureTime(Fraction(int(EPOCH.timestamp()))).iso(),
         "clock_error_s": float(CLOCK_ERROR),
         "clock_correction_s": float(-CLOCK_ERROR),
-        "stills": [
-            {
-                "file": shot.path.name,
-                "captured": _iso(utc_of(shot.mission)),
-                "mission_s": float(shot.mission),
-                "gain": shot.gain,
-                "rocket": seen(shot.mission),
-            }
-            for shot in shots
-        ],
+        "stills": [],
         "events": [
             {
                 "name": name,
                 "mission_s": float(at),
-                "pixel": seen(at, core=at == Fraction(rocket.CORE_BURN_UP)),
+                "pixel": _seen(flight, size, at, core=at == Fraction(rocket.CORE_BURN_UP)),
             }
             for name, at in _EVENTS
         ],
-        "hot_pixels": [
-            [int(x), int(y), int(c)] for x, y, c in zip(hot.x, hot.y, hot.channel, strict=True)
-        ],
+        "hot_pixels": _photosites(hot),
         "gap": gap,
         "duplicates": [
             {"file": shot.copy.name, "of": shot.path.name} for shot in shots if shot.copy
@@ -283,6 +301,10 @@ def _truth(
             "focal_px": round(size[0] * FOCAL_LENGTH_MM / 36.0, 3),
         },
     }
+
+
+def _photosites(found: HotPixels) -> list[list[int]]:
+    return np.stack([found.x, found.y, found.channel], axis=-1).tolist()  # type: ignore[no-any-return]
 
 
 def _write_truth(folder: Path, truth: dict[str, object]) -> None:

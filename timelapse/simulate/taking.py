@@ -13,11 +13,14 @@ from pathlib import Path
 import cv2
 
 from timelapse.machine import cores, single_threaded_opencv
-from timelapse.simulate.camera import Camera, exif_block
+from timelapse.simulate.camera import Camera, Sensor, exif_block
 
 EPOCH = datetime(2018, 11, 16, 18, 14, 8, tzinfo=UTC)
 CLOCK_ERROR = Fraction(13)  # s that the camera's clock is fast
 _RESAVED = datetime(2018, 12, 6, 15, 20, 0)
+
+
+Pixel = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,27 @@ def utc_of(mission: Fraction) -> datetime:
 
 
 def take(
-    size: tuple[int, int], seed: int, shots: list[Shot], workers: int | None
-) -> Iterator[None]:
-    """Write all stills, in this process or in several; yield once for each."""
+    size: tuple[int, int],
+    seed: int,
+    shots: list[Shot],
+    workers: int | None,
+    sensor: Sensor = Sensor(),  # noqa: B008 (frozen)
+) -> Iterator[Pixel | None]:
+    """Write all stills, in this process or in several; yield where the plume is in each."""
     count = workers if workers is not None else cores()
     if workers is None:
         # A process costs some seconds to start: not worth it for a few stills.
         count = max(min(count, len(shots) // 40), 1)
     if count == 1:
         with single_threaded_opencv():
-            camera = Camera(size, seed)
+            camera = Camera(size, seed, sensor)
             for shot in shots:
-                _write(camera, shot)
-                yield
+                yield _write(camera, shot)
         return
     # spawn: the same on every system, and safe where the caller has threads.
-    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (size, seed)) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (size, seed, sensor)) as pool:
         try:
-            for _ in pool.map(_work, shots, chunksize=min(8, -(-len(shots) // count))):
-                yield
+            yield from pool.map(_work, shots, chunksize=min(8, -(-len(shots) // count)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -64,18 +69,18 @@ def take(
 _camera: Camera | None = None
 
 
-def _start_worker(size: tuple[int, int], seed: int) -> None:
+def _start_worker(size: tuple[int, int], seed: int, sensor: Sensor) -> None:
     global _camera
     cv2.setNumThreads(1)
-    _camera = Camera(size, seed)
+    _camera = Camera(size, seed, sensor)
 
 
-def _work(shot: Shot) -> None:
+def _work(shot: Shot) -> Pixel | None:
     assert _camera is not None
-    _write(_camera, shot)
+    return _write(_camera, shot)
 
 
-def _write(camera: Camera, shot: Shot) -> None:
+def _write(camera: Camera, shot: Shot) -> Pixel | None:
     by_camera = utc_of(shot.mission + CLOCK_ERROR)
     # Somebody on the ground saved some ten files a minute, weeks later.
     resaved = _RESAVED + timedelta(seconds=6 * shot.index)
@@ -84,3 +89,4 @@ def _write(camera: Camera, shot: Shot) -> None:
     shot.path.write_bytes(data)
     if shot.copy is not None:
         shot.copy.write_bytes(data)
+    return camera.plume(float(shot.mission))
