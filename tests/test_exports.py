@@ -43,7 +43,7 @@ from timelapse.overlay import Colour, LowerThird, Milestone, Place, Share, Span,
 from timelapse.render import Job
 from timelapse.retime import Edits, Freeze, Reverse, Schedule, Timeline, constant, make_plan
 from timelapse.times import MissionTime, Rate, Seconds
-from timelapse.told import lines, marks
+from timelapse.told import marks
 from timelapse.written import Instant
 
 RATES = [Rate.read(text) for text in ("24000/1001", "25", "30000/1001", "50", "60")]
@@ -424,8 +424,8 @@ def test_all_say_the_same_frames_under_any_schedule(
         for span in ((placed.shown_from, placed.shown_to), *placed.again)
         if span[0] < span[1]
     )
-    assert sorted((line.start, line.stop) for line in lines(job)) == shown
-    cues = read_vtt(vtt(lines(job), Shown(rate, SIZE)))
+    assert sorted((line.start, line.stop) for line in job.lines) == shown
+    cues = read_vtt(vtt(job.lines, Shown(rate, SIZE)))
     assert [(first_frame(rate, a), first_frame(rate, b)) for a, b, *_ in cues] == shown
 
     text = otio(job.plan, film, told)
@@ -558,7 +558,7 @@ def test_spans_and_names_are_captions_too() -> None:
         LowerThird("Alexander Gerst", Instant.read("T+50 s"), detail="ESA"),
     )
     job = replace(job, overlays=told, milestones=(replace(job.milestones[0], subtitle="below"),))
-    found = {line.text: (line.start, line.stop, line.place) for line in lines(job)}
+    found = {line.text: (line.start, line.stop, line.place) for line in job.lines}
     assert found == {
         "00:04 event 40\nbelow": (100, 150, Place.BOTTOM_LEFT),
         "Night": (25, 50, Place.TOP),
@@ -570,7 +570,7 @@ def test_labels_speak_the_language_of_the_film() -> None:
     job = job_of(constant(Fraction(10), mission(0), mission(99)), Rate(25), [40])
     both = replace(job.milestones[0], label={"en": "Lift-off", "de": "Start"})
     job = replace(job, milestones=(both,)).in_language("de")
-    assert [line.text for line in lines(job)] == ["00:04 Start"]
+    assert [line.text for line in job.lines] == ["00:04 Start"]
     assert [mark.name for mark in marks(job)] == ["Start"]
     assert names(job) == (("01-Start.png", 100),)
 

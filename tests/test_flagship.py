@@ -100,7 +100,7 @@ def test_the_last_label_stands_from_its_own_frame_on(stills: Path, tmp_path: Pat
     job_of(stills, *fast, ("milestones[3]", None, "test")).render(tmp_path / "three.mp4")
     shown = differing_frames(tmp_path / "three.mp4", tmp_path / "labels.mp4", levels=15)
     assert shown[0] == 869
-    assert shown == list(range(869, 945))  # three seconds from within frame 869 on
+    assert shown == list(range(869, 1020))  # six seconds from within frame 869 on
 
 
 def test_the_roll_is_told_as_the_truth_has_it(stills: Path) -> None:

@@ -24,7 +24,7 @@ from timelapse.render import Job, Progress, check_target
 from timelapse.report import report_path
 from timelapse.storage import written_whole
 from timelapse.times import AnyTime, Rate, Seconds
-from timelapse.told import lines, marks
+from timelapse.told import marks
 
 What = Literal[
     "captions",
@@ -221,7 +221,7 @@ def _text(job: Job, what: What, ending: str, path: Path, done: Exported) -> str:
     plan, size = job.plan, job.framing.size
     rate = plan.timeline.rate
     if what == "captions":
-        said = lines(job)
+        said = job.lines
         if not said:
             done.say(["captions: the film shows no text to put into them"])
         if ending == ".ass" and rate > 100:

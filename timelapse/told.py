@@ -1,18 +1,12 @@
-"""What a film tells: its milestones and texts as one list, for all who want them from outside."""
+"""What a film tells: its milestones as one list, for all who want them from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from timelapse.deliver.captions import Line
 from timelapse.deliver.marks import Mark
-from timelapse.overlay import LowerThird, Span, Style, Words, chosen
-from timelapse.overlay.drawing import Drawing, Stack
+from timelapse.overlay import chosen
 from timelapse.render import Job
-
-#: Layers whose texts are captions, too: those that tell, and neither run nor decorate.
-_SPOKEN = (Span, LowerThird)
 
 
 def marks(job: Job) -> tuple[Mark, ...]:
@@ -30,24 +24,3 @@ def marks(job: Job) -> tuple[Mark, ...]:
             stop = max(stop, start + 1)
             found.append((start, Mark(name, start, stop, placed.mission, capture, number > 0)))
     return tuple(mark for _, mark in sorted(found, key=lambda pair: pair[0]))
-
-
-def lines(job: Job) -> tuple[Line, ...]:
-    """The texts that the film shows of milestones, spans and names, on exactly their frames."""
-    told = tuple(layer for layer in job.overlays if isinstance(layer, _SPOKEN))
-    shown = replace(job, overlays=told, plan=replace(job.plan, marks=()))
-    return tuple(
-        Line(text, cue.start, min(cue.stop, job.plan.frames), cue.place, style, cue.safe)
-        for cue in shown.cues
-        for text, style in _said(cue.what)
-    )
-
-
-def _said(what: Drawing) -> Iterator[tuple[str, Style]]:
-    """The text of a drawing, where it has one that does not run, and its style."""
-    parts = what.parts if isinstance(what, Stack) else (what,)
-    texts = [part.text for part in parts if isinstance(part, Words)]
-    if len(texts) == len(parts) and all(isinstance(text, str) for text in texts):
-        first = parts[0]
-        assert isinstance(first, Words)
-        yield "\n".join(map(str, texts)), first.style

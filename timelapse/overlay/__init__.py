@@ -11,7 +11,7 @@ from timelapse.overlay.compose import Compositor
 from timelapse.overlay.contrast import chooses, treatments
 from timelapse.overlay.contrast import chosen as treatment_for
 from timelapse.overlay.cue import Cue
-from timelapse.overlay.drawing import Canvas, Drawing, Words
+from timelapse.overlay.drawing import Canvas, Drawing, Words, said
 from timelapse.overlay.layers import (
     Clock,
     Credit,
@@ -75,6 +75,7 @@ __all__ = [
     "languages",
     "place_milestones",
     "reading_time",
+    "said",
     "treatment_for",
     "treatments",
 ]

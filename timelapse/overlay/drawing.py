@@ -6,7 +6,7 @@ its pixels.  A block decides nothing, and equal keys of blocks mean equal pixels
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
@@ -196,6 +196,17 @@ class Stack:
             for part, at in zip(self.parts, laid.parts, strict=True)
         )
         return replace(laid, parts=parts)
+
+
+def said(what: Drawing) -> Iterator[tuple[str, Style]]:
+    """The text of a drawing, its lines below each other, with the style of the first; of one that
+    has no text, or one that runs, nothing."""
+    parts = what.parts if isinstance(what, Stack) else (what,)
+    texts = [part.text for part in parts if isinstance(part, Words)]
+    if len(texts) == len(parts) and all(isinstance(text, str) for text in texts):
+        first = parts[0]
+        assert isinstance(first, Words)
+        yield "\n".join(map(str, texts)), first.style
 
 
 @dataclass(frozen=True)

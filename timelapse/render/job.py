@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
+from timelapse.deliver.captions import Line
 from timelapse.errors import ProjectError
 from timelapse.grade import Framing, commonest
 from timelapse.overlay import (
@@ -38,6 +39,7 @@ from timelapse.overlay import (
     languages,
     place_milestones,
     reading_time,
+    said,
     treatments,
 )
 from timelapse.retime import Plan
@@ -49,14 +51,6 @@ if TYPE_CHECKING:
 Spoken = TypeVar("Spoken", bound=Layer)
 #: Is told how many frames of how many are done.
 Progress = Callable[[int, int], None]
-
-
-class Label(NamedTuple):
-    """A text that is shown on the frames [start, stop)."""
-
-    start: int
-    stop: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -199,26 +193,23 @@ class Job:
         return Tags(self.title, created, self.comment, self._chapters, captions, self.sound)
 
     @cached_property
-    def labels(self) -> tuple[Label, ...]:
-        """What is told of the film in words, in order: milestones, spans, names; to the frame."""
-        found = [
-            Label(*span, m.text)
-            for m in self.placed
-            for span in ((m.shown_from, m.shown_to), *m.again)
+    def lines(self) -> tuple[Line, ...]:
+        """The texts that the film tells, in order: of milestones, spans and names, on exactly their
+        frames; also where they are not burnt in."""
+        tell = tuple(layer for layer in self.overlays if isinstance(layer, Span | LowerThird))
+        spoken = self._spoken(self.milestones), self._spoken(tell)
+        lines = [
+            Line(text, cue.start, stop, cue.place, style, self.dress.safe)
+            for cue in cues(*spoken, self.scene, self.dress.groups)
+            if cue.start < (stop := min(cue.stop, self.plan.frames))
+            for text, style in said(cue.what)
         ]
-        for layer in self._spoken(self.overlays):
-            if isinstance(layer, Span | LowerThird):
-                frames = self.plan.frames
-                found += [
-                    Label(cue.start, min(cue.stop, frames), cue.what.words)
-                    for cue in layer.cues(self.scene)
-                ]
-        return tuple(sorted(label for label in found if label.start < label.stop))
+        return tuple(sorted(lines, key=lambda line: (line.start, line.stop)))
 
     @property
     def _captions(self) -> tuple[Caption, ...]:
         time_of = self.plan.timeline.rate.time_of
-        return tuple(Caption(text, time_of(a), time_of(b)) for a, b, text in self.labels)
+        return tuple(Caption(at.text, time_of(at.start), time_of(at.stop)) for at in self.lines)
 
     @property
     def _chapters(self) -> tuple[Chapter, ...]:
@@ -262,18 +253,18 @@ class Job:
     def _hasty(self) -> Iterator[str]:
         """Labels that cannot be read while they are shown."""
         rate = Fraction(self.plan.timeline.rate)
-        needs = [reading_time(label.text) for label in self.labels]
+        needs = [reading_time(line.text) for line in self.lines]
         hasty = [
-            need > (at.stop - at.start) / rate for at, need in zip(self.labels, needs, strict=True)
+            need > (at.stop - at.start) / rate for at, need in zip(self.lines, needs, strict=True)
         ]
-        for at, need, is_hasty in zip(self.labels, needs, hasty, strict=True):
+        for at, need, is_hasty in zip(self.lines, needs, hasty, strict=True):
             if is_hasty:
                 shown = float((at.stop - at.start) / rate)
                 yield (
                     f"label {at.text!r} is shown for {shown:.3g} s; reading it takes about "
                     f"{float(need):.2g} s"
                 )
-        for n, (one, other) in enumerate(pairwise(self.labels)):
+        for n, (one, other) in enumerate(pairwise(self.lines)):
             together = (max(one.stop, other.stop) - one.start) / rate
             if (
                 other.start < one.stop
