@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelapse.errors import ProjectError
 from timelapse.overlay.cue import Cue
@@ -14,10 +15,9 @@ from timelapse.overlay.drawing import (
     Block,
     Canvas,
     Disc,
-    Placed,
     Shapes,
-    Stacked,
     Stroke,
+    flattened,
     rounded,
 )
 from timelapse.overlay.scene import Layer, Scene
@@ -126,28 +126,30 @@ class _Gauged:
         return repr(self)
 
     def paint(self) -> Sprite:
-        height, width = self.height + 2, self.width + 2
         columns = np.arange(-1, self.width + 1, dtype=np.float32)
-        inside = (columns >= 0) & (columns < self.width)
-        full = np.clip(self.eighths / 8 - columns, 0, 1) * inside
-        tick = np.zeros(width, bool)
+        inside = ((columns >= 0) & (columns < self.width)).astype(np.float32)
+        full = np.clip(np.float32(self.eighths / 8) - columns, 0, 1) * inside
+        tick = np.zeros(len(columns), np.float32)
         for share in self.ticks:
             at = 1 + round(share * (self.width - 1))
-            tick[max(0, at - 1) : at + 1] = True
-        rows = np.arange(height)
-        bar = (rows > self.thick) & (rows <= 2 * self.thick)
-        on_bar = bar[:, None] & inside
-        on_tick = ((rows > 0) & (rows <= self.height))[:, None] & tick
-        edge = (rows >= self.thick) & (rows <= 2 * self.thick + 1)
-        mixed = np.zeros((height, width, 4), np.float32)
-        _over(mixed, _SHADE, (edge[:, None] | on_tick).astype(np.float32))
-        _over(mixed, self.line, on_bar * np.float32(0.35))
-        _over(mixed, self.filled, on_bar * full)
-        _over(mixed, self.line, on_tick.astype(np.float32))
-        return rounded(mixed)
+            tick[max(0, at - 1) : at + 1] = 1
+        # Rows are of three kinds: those that only ticks reach, the bar's edges, and the bar.
+        kinds = np.zeros((3, len(columns), 4), np.float32)
+        _over(kinds[0], _SHADE, tick)
+        _over(kinds[1:], _SHADE, np.ones_like(tick))
+        _over(kinds[2], self.line, inside * np.float32(0.35))
+        _over(kinds[2], self.filled, full)
+        _over(kinds, self.line, tick)
+        sprite = rounded(kinds)
+        rows = np.zeros(self.height + 2, np.int64)
+        rows[self.thick : 2 * self.thick + 2] = 1
+        rows[self.thick + 1 : 2 * self.thick + 1] = 2
+        rgb, alpha = sprite.rgb[rows], sprite.alpha[rows]
+        rgb[[0, -1]], alpha[[0, -1]] = 0, 0
+        return Sprite(rgb, alpha)
 
 
-def _over(mixed: np.ndarray, colour: Colour, cover: np.ndarray) -> None:
+def _over(mixed: NDArray[np.float32], colour: Colour, cover: NDArray[np.float32]) -> None:
     """Puts a colour over premultiplied RGBA where `cover` (0 to 1) is."""
     share = (cover * np.float32(colour.alpha / 255))[..., None]
     mixed *= 1 - share
@@ -218,7 +220,7 @@ class Curve:
     def margin(self, side: int) -> int:
         return _EDGE.of(side)
 
-    def lay(self, canvas: Canvas, place: Place) -> Stacked:
+    def lay(self, canvas: Canvas, place: Place) -> _Dotted:
         width, height = self.width.of(canvas.side), self.height.of(canvas.side)
         width = max(8, min(width, canvas.room(self.margin(canvas.side))[0]))
         height, pen = max(8, height), max(1.0, canvas.side / 400)
@@ -229,23 +231,57 @@ class Curve:
         if len(points) == 1:
             points = ((0.0, points[0][1]), (float(width), points[0][1]))
         marks = (Stroke(points, _SHADE, 3 * pen), Stroke(points, self.line, pen))
-        bleed = 2 + round(3 * pen)
-        return Stacked((Placed(Shapes(marks, width, height, bleed), 0, 0),), width, height, bleed)
+        radius = max(2.0, canvas.side / 180)
+        bleed = max(2 + round(3 * pen), round(radius) + 3)
+        return _Dotted(Shapes(marks, width, height, bleed), radius)
 
     def on(self, frame: int, laid: Block, canvas: Canvas, place: Place) -> Block:
-        assert isinstance(laid, Stacked)
-        radius = max(2.0, canvas.side / 180)
+        assert isinstance(laid, _Dotted)
         x, y = self._at(frame / self.span, self.value(frame), laid.width, laid.height)
-        half = round(radius) + 2
-        left, top = round(x) - half, round(y) - half
-        # Where it is between pixels, to an eighth.
-        dx, dy = (round((value - corner) * 8) / 8 for value, corner in ((x, left), (y, top)))
-        marks = (Disc(dx, dy, radius + 1, _SHADE), Disc(dx, dy, radius, self.dot))
-        dot = Placed(Shapes(marks, 2 * half, 2 * half), left, top)
-        bleed = max(laid.bleed, half + 1)
-        return replace(laid, parts=(*laid.parts[:1], dot), bleed=bleed)
+        # To an eighth of a pixel: finer is not seen.
+        return replace(laid, x=round(x * 8) / 8, y=round(y * 8) / 8, colour=self.dot)
 
     def _at(self, across: float, value: float, width: int, height: int) -> tuple[float, float]:
         low, high = min(0.0, *self.values), max(0.0, *self.values)
         up = (value - low) / (high - low) if high > low else 0.5
         return across * width, (1 - min(1.0, max(0.0, up))) * height
+
+
+@dataclass(frozen=True)
+class _Dotted:
+    """A curve with a dot on it, whose middle is at (x, y)."""
+
+    curve: Shapes
+    radius: float
+    x: float = 0.0
+    y: float = 0.0
+    colour: Colour = _SHADE
+
+    @property
+    def width(self) -> int:
+        return self.curve.width
+
+    @property
+    def height(self) -> int:
+        return self.curve.height
+
+    @property
+    def bleed(self) -> int:
+        return self.curve.bleed
+
+    def key(self) -> str:
+        return repr(self)
+
+    def paint(self) -> Sprite:
+        curve, half = self.curve.paint(), round(self.radius) + 2
+        left, top = round(self.x) - half, round(self.y) - half
+        x, y = self.x - left, self.y - top
+        marks = Disc(x, y, self.radius + 1, _SHADE), Disc(x, y, self.radius, self.colour)
+        dot = Shapes(marks, 2 * half, 2 * half).paint()
+        rgb, alpha = curve.rgb.copy(), curve.alpha.copy()
+        box = np.s_[top + self.bleed :, left + self.bleed :]
+        part = np.s_[: 2 * half, : 2 * half]
+        around = Sprite(rgb[box][part], alpha[box][part])
+        over = flattened((2 * half, 2 * half), [(around, 0, 0), (dot, 0, 0)])
+        around.rgb[...], around.alpha[...] = over.rgb, over.alpha
+        return Sprite(rgb, alpha)

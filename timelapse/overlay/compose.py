@@ -103,9 +103,9 @@ class Compositor:
             self._slots.values(), key=lambda slot: (slot.cue.order, slot.cue.path is not None)
         )
         # Of what is large, as a picture that moves is, only the newest is kept.
-        self._painted = lru_cache(maxsize=_SPRITES)(_paint)
-        self._stamped = lru_cache(maxsize=_SPRITES)(lambda block: _stamp(_paint(block)))
-        self._large = lru_cache(maxsize=2)(lambda block: _stamp(_paint(block)))
+        self._small = lru_cache(maxsize=_SPRITES)(lambda block: block.paint())
+        self._stamped = lru_cache(maxsize=_SPRITES)(lambda block: _stamp(block.paint()))
+        self._large = lru_cache(maxsize=2)(lambda block: _stamp(block.paint()))
         self._scratch: dict[type, NDArray[Any]] = {}
 
     def boxes(self, frame: int) -> tuple[tuple[int, int, int, int], ...]:
@@ -142,10 +142,8 @@ class Compositor:
             block, large = shown.block, shown.block.width * shown.block.height > _LARGE
             if shown.opacity == 1 and shown.between == (0, 0):
                 stamp = self._large(block) if large else self._stamped(block)
-            elif large:
-                stamp = _stamp(_paint(block, shown.between), shown.opacity)
             else:
-                stamp = _stamp(self._painted(shown.block, shown.between), shown.opacity)
+                stamp = _stamp(self._sprite(shown), shown.opacity)
             self._blend(frame, stamp, *shown.corner)
 
     def draw_alone(self, n: int) -> NDArray[np.uint8]:
@@ -154,7 +152,7 @@ class Compositor:
         width, height = self.size
         whole = np.zeros((height, width, 4), np.uint8)
         for shown in self._shown(n):
-            sprite, (x, y) = self._painted(shown.block, shown.between), shown.corner
+            sprite, (x, y) = self._sprite(shown), shown.corner
             share = np.float32(shown.opacity)
             inside = _inside(whole, sprite.alpha.shape, x, y)
             if inside is None:
@@ -236,6 +234,12 @@ class Compositor:
 
     # -------------------------------------------------------------- pixels
 
+    def _sprite(self, shown: _Shown) -> Sprite:
+        block = shown.block
+        large = block.width * block.height > _LARGE
+        sprite: Sprite = block.paint() if large else self._small(block)
+        return _moved(sprite, *shown.between)
+
     def _blend(self, frame: NDArray[Any], stamp: _Stamp, x: int, y: int) -> None:
         import cv2
 
@@ -277,16 +281,14 @@ def _inside(
     return box, (rows, columns)
 
 
-def _paint(block: Block, between: tuple[int, int] = (0, 0)) -> Sprite:
-    """A block's sprite, moved on by parts of a pixel where that is asked for."""
+def _moved(sprite: Sprite, right: int, down: int) -> Sprite:
+    """A sprite moved on by eighths of a pixel."""
     import cv2
 
-    sprite = block.paint()
-    if between == (0, 0):
+    if not right and not down:
         return sprite
-    right, down = (eighths / _STEPS for eighths in between)
     height, width = sprite.alpha.shape
-    move = np.array([[1, 0, right], [0, 1, down]], np.float64)
+    move = np.array([[1, 0, right / _STEPS], [0, 1, down / _STEPS]])
     size = (width + 1, height + 1)
     moved: Any = [cv2.warpAffine(part, move, size) for part in (sprite.rgb, sprite.alpha)]
     return Sprite(*moved)
