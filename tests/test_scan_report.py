@@ -160,7 +160,7 @@ def test_the_page_shows_what_was_found(faulty: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     made = Page(text)
     assert not made.open
-    assert made.elements["svg"] == 2
+    assert made.elements["svg"] == 4
     # gaps: where the unreadable still is missing; flags: the black and the gray still
     assert made.elements["circle"] == 1 + 2
     assert made.elements["tr"] == 1 + 21

@@ -214,7 +214,7 @@ def test_the_scene_holds_to_the_facts() -> None:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write short files in place of pictures, where the pictures do not matter."""
 
-    def take(_size: object, _seed: int, shots: list[Any], _workers: int | None) -> Iterator[None]:
+    def take(_size: object, _seed: int, shots: list[Any], *_: object) -> Iterator[None]:
         for shot in shots:
             shot.path.write_bytes(b"a still")
             yield None

@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import RenderError, StillError
+from timelapse.grade.curves import STYLE, curve_plot, curves
+from timelapse.grade.flicker import Gains, measure
+from timelapse.grade.levels import levels_of
 from timelapse.ingest import (
     Inspection,
     LedgerEntry,
@@ -32,6 +35,7 @@ from timelapse.svg import HEIGHT, INK, WIDTH, Scale, curve, escaped, plot, point
 from timelapse.tables import is_logarithmic, scan_facts
 
 PAGE_ENDINGS = (".html", ".htm")
+PLOT_ENDINGS = (".svg",)
 #: At most so much of each: marks on a curve, pictures and their longer side in
 #: pixels, rows of the ledger.
 _MARKS, _PICTURES, _SIDE, _ROWS = 300, 48, 160, 1000
@@ -66,6 +70,21 @@ def write_page(path: Path, name: str, inspection: Inspection) -> None:
     check_target(path, PAGE_ENDINGS, inspection.taken)
     with Reader(inspection.taken.limits) as reader:
         text = scan_page(name, inspection, reader)
+    _write(path, text)
+
+
+def write_curves(path: Path, name: str, inspection: Inspection) -> None:
+    """Writes how the light of the roll `name` flickers, and how it would not, as SVG; see
+    `write_page`."""
+    check_target(path, PLOT_ENDINGS, inspection.taken)
+    _write(path, curve_plot(_gains(inspection), f"Flicker of {name}"))
+
+
+def _gains(inspection: Inspection) -> Gains:
+    return measure(levels_of(inspection.taken.stills, inspection.looks.rows))
+
+
+def _write(path: Path, text: str) -> None:
     try:
         with written_whole(path) as draft:
             draft.write_text(text, encoding="utf-8")
@@ -86,10 +105,11 @@ def scan_page(name: str, inspection: Inspection, reader: Reader) -> str:
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width"><title>{escaped(name)}</title>
-<style>{INK}{_STYLE}</style></head><body>
+<style>{INK}{STYLE}{_STYLE}</style></head><body>
 <h1>{escaped(name)}</h1><dl>{facts}</dl>{told}
 <h2>From still to still</h2>{plots.steps()}
 <h2>Brightness</h2>{plots.brightness()}
+<h2>Flicker, and what deflickering would make of it</h2>{plots.flicker()}
 <h2>Keogram</h2>{plots.keogram()}
 {shown}
 <h2>Ledger</h2>{_ledger(roll.ledger)}
@@ -108,6 +128,7 @@ class _Plots:
     """The plots of a roll as it was taken, over one axis of time."""
 
     def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
         self._roll, self._looks = inspection.taken, inspection.looks
         self._flags = inspection.flags
         first = self._roll.first
@@ -157,6 +178,13 @@ class _Plots:
         body += self._marks(np.where(seen, mean, HEIGHT - 6), marks)
         words = "mean, with the span from the 5th to the 99th percentile, in stops below white"
         return plot(body, "white", f"{scale.low:.1f}") + self._axis(words)
+
+    def flicker(self) -> str:
+        gains = _gains(self._inspection)
+        said = gains.as_json()
+        change = (f"{100 * said[key]:.2g} %" for key in ("flicker_before", "flicker_after"))
+        words = "mean light changes from still to still by {}, and then by {}".format(*change)
+        return "".join(curves(gains)) + self._axis(words)
 
     def keogram(self) -> str:
         """The columns side by side, each for as long as its still stands for; where several stills

@@ -27,6 +27,7 @@ from timelapse.talk import Talk
 @click.argument("roll")
 @click.option("--look", is_flag=True, help="Look at every still, for bad ones.")
 @click.option("--html", "page", metavar="PAGE", help="Write a page with plots; looks, too.")
+@click.option("--plot", metavar="SVG", help="Draw its light before and after deflickering; looks.")
 @set_option
 @json_option
 @strict_option
@@ -37,6 +38,7 @@ def scan(
     roll: str,
     look: bool,
     page: str | None,
+    plot: str | None,
     settings: tuple[str, ...],
     as_json: bool,
     strict: bool,
@@ -44,14 +46,16 @@ def scan(
 ) -> None:
     """What was found in ROLL (a folder, glob, list, zip, video): order, interval, gaps, ledger."""
     talk = Talk(quiet)
-    if page:
+    if page or plot:
         from timelapse.render import check_target
-        from timelapse.scanpage import PAGE_ENDINGS
+        from timelapse.scanpage import PAGE_ENDINGS, PLOT_ENDINGS
 
-        check_target(Path(page), PAGE_ENDINGS)
+        for path, endings in ((page, PAGE_ENDINGS), (plot, PLOT_ENDINGS)):
+            if path:
+                check_target(Path(path), endings)
     project = load_project(roll, [*any_speed(roll), *settings_of(settings)])
     inspection = None
-    if look or page or project.looks:
+    if look or page or plot or project.looks:
         with talk.progress("looking") as tick:
             inspection = project.inspect(tick)
     found = inspection.roll if inspection else scanned(project, talk)
@@ -66,6 +70,11 @@ def scan(
 
         write_page(Path(page), roll, inspection)
         talk.say(f"wrote {page}")
+    if inspection and plot:
+        from timelapse.scanpage import write_curves
+
+        write_curves(Path(plot), roll, inspection)
+        talk.say(f"wrote {plot}")
     talk.warn(found.warnings)
     finish(ctx, found.warnings, strict)
 

@@ -17,11 +17,16 @@ from timelapse.times import CaptureTime, Seconds, read_utc_offset
 
 ORIENTATION, MAKE, MODEL, EXIF_IFD = 0x0112, 0x010F, 0x0110, 0x8769
 TAKEN, OFFSET, SUBSECONDS, EXPOSURE = 0x9003, 0x9011, 0x9291, 0x829A
+APERTURE, SENSITIVITY, RECOMMENDED = 0x829D, 0x8827, 0x8832
 GPS_IFD, GPS_TIME, GPS_DATE = 0x8825, 0x0007, 0x001D
 #: No clock tells more than nanoseconds; what follows is noise.
 _DIGITS = 9
 #: No shutter is open for longer than a day, in seconds.
 _LONGEST = 86_400
+#: No f-number is larger: a pinhole's is some hundreds.
+_NARROWEST = 1000
+#: What PhotographicSensitivity holds where the number is too large for it (Exif 2.32, 4.6.5).
+_BEYOND = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Exif:
     digits of the latter; `zone` is OffsetTimeOriginal in seconds.  EXIF DateTime and OffsetTime
     are not here: they tell of the day on which the file was last saved.  `note` says what was
     there but could not be believed.  `gps` is the instant of the GPS fix, where there is one,
-    `exposure` how long the shutter was open, in seconds.
+    `exposure` how long the shutter was open, in seconds, `aperture` the f-number, `iso` the
+    sensitivity.
     """
 
     local: CaptureTime | None = None
@@ -43,6 +49,8 @@ class Exif:
     note: str = ""
     gps: CaptureTime | None = None
     exposure: Fraction | None = None
+    aperture: Fraction | None = None
+    iso: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +103,31 @@ def read_exif(tags: Mapping[int, Any]) -> Exif:
         camera,
         "; ".join(notes),
         _gps_time(tags),
-        _exposure(tags.get(EXPOSURE)),
+        _positive(tags.get(EXPOSURE), _LONGEST),
+        _positive(tags.get(APERTURE), _NARROWEST),
+        _sensitivity(tags),
     )
 
 
-def _exposure(value: Any) -> Fraction | None:
-    """ExposureTime (Exif 2.32, 4.6.5), where it is one."""
+def _positive(value: Any, most: int) -> Fraction | None:
+    """A tag that is a ratio above zero and at most `most`: ExposureTime and FNumber (Exif 2.32,
+    4.6.5)."""
     with suppress(TypeError, AttributeError, ValueError, ArithmeticError):
         if isinstance(value, tuple):
             value = Fraction(*map(int, value))
-        seconds = Fraction(*_ratio(value))
-        if 0 < seconds <= _LONGEST:
-            return seconds
+        ratio = Fraction(*_ratio(value))
+        if 0 < ratio <= most:
+            return ratio
     return None
+
+
+def _sensitivity(tags: Mapping[int, Any]) -> int | None:
+    """PhotographicSensitivity, or where it ends RecommendedExposureIndex (Exif 2.32, 4.6.5)."""
+    value = tags.get(SENSITIVITY)
+    if value == _BEYOND:
+        value = tags.get(RECOMMENDED, value)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _gps_time(tags: Mapping[int, Any]) -> CaptureTime | None:

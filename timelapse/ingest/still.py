@@ -141,7 +141,8 @@ class Still:
     `size` is (width, height) in pixels as it is to be seen, that is after `orientation` (the EXIF
     number 1-8) has been applied; `bits` are per channel.  Of a `damaged` one what can be decoded
     is used, as `roll.damaged: accept` wants it.  `exposure` is how long the shutter was open, in
-    seconds, from `captured` on, where the camera says so.
+    seconds, from `captured` on, `aperture` the f-number and `iso` the sensitivity, where the
+    camera says so.
     """
 
     file: File
@@ -153,6 +154,8 @@ class Still:
     camera: str
     damaged: bool = False
     exposure: Fraction | None = None
+    aperture: Fraction | None = None
+    iso: int | None = None
 
     @property
     def name(self) -> str:

@@ -21,12 +21,16 @@ import numpy as np
 from timelapse.errors import StillError
 from timelapse.ingest import icc, jpeg, raw
 from timelapse.ingest.exif import (
+    APERTURE,
     EXIF_IFD,
+    EXPOSURE,
     GPS_DATE,
     GPS_IFD,
     GPS_TIME,
     MAKE,
     OFFSET,
+    RECOMMENDED,
+    SENSITIVITY,
     SUBSECONDS,
     TAKEN,
     Header,
@@ -72,7 +76,8 @@ def header(stream: BinaryIO, file: File, limits: Limits) -> Header:
     inner = tags.get(EXIF_IFD)
     # tifffile names the inner tags instead of numbering them
     names = {TAKEN: "DateTimeOriginal", OFFSET: "OffsetTimeOriginal"}
-    names[SUBSECONDS] = "SubsecTimeOriginal"
+    names |= {SUBSECONDS: "SubsecTimeOriginal", EXPOSURE: "ExposureTime", APERTURE: "FNumber"}
+    names |= {SENSITIVITY: "ISOSpeedRatings", RECOMMENDED: "RecommendedExposureIndex"}
     if isinstance(inner, dict):
         tags.update({code: inner[name] for code, name in names.items() if name in inner})
     if isinstance(gps := tags.get(GPS_IFD), dict):

@@ -51,6 +51,8 @@ class Timed:
             self.header.kind,
             exif.camera,
             exposure=exif.exposure,
+            aperture=exif.aperture,
+            iso=exif.iso,
         )
 
     def noted(self, note: str) -> str:

@@ -110,7 +110,7 @@ class Camera:
         self,
         size: tuple[int, int],
         seed: int,
-        sensor: Sensor = Sensor(),  # noqa: B008 (frozen)
+        sensor: Sensor = Sensor(),
     ) -> None:
         self.size, self.seed, self._sensor = size, seed, sensor
         width, height = size

@@ -58,7 +58,9 @@ def take(
                 yield _write(camera, shot)
         return
     # spawn: the same on every system, and safe where the caller has threads.
-    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (size, seed, sensor)) as pool:
+    with ProcessPoolExecutor(
+        count, get_context("spawn"), _start_worker, (size, seed, sensor)
+    ) as pool:
         try:
             yield from pool.map(_work, shots, chunksize=min(8, -(-len(shots) // count)))
         except BaseException:
