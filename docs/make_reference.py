@@ -48,6 +48,8 @@ SECTIONS = (
     ("output, format: webp", "WebP"),
     ("output, format: png", "Png"),
     ("outputs[]", "Output"),
+    ("grade", "GradeSection"),
+    ("grade.deflicker", "DeflickerSection"),
     ("sound", "SoundSection"),
     ("sound.voice[]", "VoiceEntry"),
     ("milestones[]", "Milestone"),

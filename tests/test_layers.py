@@ -30,7 +30,7 @@ STOREYS = [
     ["yamlfile"],
     ["mistakes"],
     ["section"],
-    ["delivery", "pacing", "rollsection", "soundsection"],
+    ["delivery", "pacing", "rollsection", "gradesection", "soundsection"],
     ["project"],
     ["simulate", "cluster", "clip", "tables", "starter", "doctor", "talk", "options"],
     ["scanpage", "planplot", "savedplan"],

@@ -28,6 +28,7 @@ from timelapse.deliver import H264, Format
 from timelapse.delivery import Output, entries, settled
 from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
 from timelapse.grade import COMFORTABLE, Framing, Reframing, commonest, natural_size
+from timelapse.gradesection import GradeSection
 from timelapse.ingest import (
     Inspection,
     Policies,
@@ -109,6 +110,7 @@ class Project(Section):
         Field(description="Several films of one pass over the stills, instead of `output`."),
     ] = ()
     sound: SoundSection | None = None
+    grade: GradeSection = GradeSection()
     theme: Annotated[
         Annotated[ThemeName, Tag("name")] | Annotated[Theming, Tag("own")],
         Discriminator(lambda value: "name" if isinstance(value, str) else "own"),
@@ -155,10 +157,7 @@ class Project(Section):
 
     def _scanned(self, progress: Callable[[int, int], None] | None) -> tuple[Roll, Path]:
         """The roll as it was taken, and where it is."""
-        stills = Path(self.roll.stills).expanduser()
-        where = self._base / stills
-        if not where.exists() and has_magic(str(stills)):
-            where = Path(escape(str(self._base))) / stills
+        where = self._source
         with self._placed("roll", "clock"):
             roll = scan(
                 where,
@@ -169,6 +168,15 @@ class Project(Section):
                 progress=progress,
             )
         return roll, where
+
+    @property
+    def _source(self) -> Path:
+        """The name that the roll is scanned by."""
+        stills = Path(self.roll.stills).expanduser()
+        where = self._base / stills
+        if not where.exists() and has_magic(str(stills)):
+            where = Path(escape(str(self._base))) / stills
+        return where
 
     def job(self, roll: Roll | None = None) -> Job:
         """Plans the film of `output` from its roll, which is scanned here where not given.
@@ -225,6 +233,8 @@ class Project(Section):
         with self._placed(*where, "burn"):
             output = settled(output, roll)
         framing = self._framing(roll, output, where, within, timeline)
+        with self._placed("grade", "deflicker"):
+            deflicker = self.grade.wanted
         section = self.sound
         sound = section.sound(self._base, timeline, self._placed) if section else None
         heard = sound.notes(plan.frames / Fraction(output.rate)) if sound else ()
@@ -238,6 +248,8 @@ class Project(Section):
             sound=sound,
             notes=(*framing.notes(roll.sizes), *heard),
             dress=self._dress,
+            deflicker=deflicker,
+            source=self._source,
         )
         self._check_layers(job)
         return job

@@ -188,6 +188,7 @@ def write_report(
         **(more or {}),
         "plan": plan_json(job),
         "roll": _roll_json(job, findings),
+        "grade": {"deflicker": job.flicker.as_json()} if job.flicker else {},
         "key": film.key,
         "parts": film.parts,
         "stills": film.stills,

@@ -1,11 +1,13 @@
 """Grade: one still becomes a better still.  Here: its light, and its place in the frame."""
 
 from timelapse.grade.camera import Camera, Move, Reframing, View
+from timelapse.grade.flicker import Deflicker, Gains
 from timelapse.grade.framing import COMFORTABLE, Framing, Size, commonest, natural_size
 from timelapse.grade.layout import Fit, Focus
 from timelapse.grade.light import (
     Deep,
     Display,
+    Gain,
     Linear,
     deep_from_mix,
     dithered,
@@ -20,11 +22,14 @@ __all__ = [
     "COMFORTABLE",
     "Camera",
     "Deep",
+    "Deflicker",
     "Display",
     "Fit",
     "Flip",
     "Focus",
     "Framing",
+    "Gain",
+    "Gains",
     "Linear",
     "Move",
     "Pose",

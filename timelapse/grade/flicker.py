@@ -20,6 +20,7 @@ from timelapse.errors import ProjectError
 from timelapse.grade.events import Events, events_of
 from timelapse.grade.exposure import jumps_of, slow
 from timelapse.grade.levels import Areas, Levels
+from timelapse.grade.light import Gain, lit
 from timelapse.grade.smooth import middles, smoother
 from timelapse.ingest.look import LUMINANCE
 from timelapse.times import Seconds
@@ -106,6 +107,11 @@ class Gains:
         """Whether no still is changed."""
         return bool((self.gains == 1).all())
 
+    def of(self, still: int) -> Gain:
+        """What one still is corrected by."""
+        red, green, blue = self.gains[still].tolist()
+        return Gain(red, green, blue, self.shoulder)
+
     def as_json(self) -> dict[str, Any]:
         """What a report tells: the gains in stops, one number a still where the channels agree."""
         stops = np.round(np.log2(self.gains), 4) + 0.0
@@ -124,18 +130,6 @@ class Gains:
 def _roughness(stops: Floats) -> float:
     """Root mean square of the change from still to still, as a share of the light."""
     return float(np.sqrt(np.mean(np.diff(stops * _STOP) ** 2))) if len(stops) > 1 else 0.0
-
-
-def lit(light: NDArray[Any], gain: float, shoulder: float) -> NDArray[Any]:
-    """Linear light (float, 0 to 1, any shape) times `gain`, with white kept white: the result is
-    new, from 0 to 1, and rises with `light`.
-
-    Gains add up: twice and then by three is by six.  The larger the `shoulder`, the nearer to white
-    the plain product is left (Naka and Rushton, J. Physiol. 185, 1966, with the gain in place of
-    the half-saturation).
-    """
-    product = gain * light
-    return product / (1 - light**shoulder + product**shoulder) ** (1 / shoulder)
 
 
 def measure(levels: Levels, settings: Deflicker = Deflicker()) -> Gains:

@@ -8,7 +8,7 @@ levels keep every 8-bit display value apart (the darkest step is 20 levels), so 
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,39 @@ def _display_of() -> Display:
     return table
 
 
+class Gain(NamedTuple):
+    """Factors of the linear light of a still, for `lit` with a `shoulder`."""
+
+    red: float
+    green: float
+    blue: float
+    shoulder: float
+
+
+def lit(light: NDArray[Any], gain: float, shoulder: float) -> NDArray[Any]:
+    """Linear light (float, 0 to 1, any shape) times `gain`, with white kept white: the result is
+    new, from 0 to 1, and rises with `light`.
+
+    Gains add up: twice and then by three is by six.  The larger the `shoulder`, the nearer to white
+    the plain product is left (Naka and Rushton, J. Physiol. 185, 1966, with the gain in place of
+    the half-saturation).
+    """
+    product = gain * light
+    return product / (1 - light**shoulder + product**shoulder) ** (1 / shoulder)
+
+
 def to_mix(
-    display: NDArray[Any], light: Literal["linear", "display"], out: Linear | None = None
+    display: NDArray[Any],
+    light: Literal["linear", "display"],
+    out: Linear | None = None,
+    gain: Gain | None = None,
 ) -> Linear:
-    """Display light (uint8 or uint16) as 16 bits of the light that stills are mixed in."""
+    """Display light (uint8 or uint16) as 16 bits of the light that stills are mixed in, with a gain
+    in linear light where one is given."""
     import cv2
 
+    if gain and gain[:3] != (1, 1, 1):
+        return cv2.LUT(display, _gained(gain, light, display.dtype.itemsize), out)  # type: ignore[return-value]
     if light == "linear":
         return to_linear(display, out)
     if display.dtype == np.uint8:
@@ -128,6 +155,17 @@ def _pattern(height: int, width: int) -> Linear:
     noise = np.modf(52.9829189 * np.modf(0.06711056 * x + 0.00583715 * y)[0])[0]
     thresholds: Linear = (noise * 256).astype(np.uint16)
     return thresholds
+
+
+@lru_cache(maxsize=16)
+def _gained(gain: Gain, light: Literal["linear", "display"], size: int) -> Linear:
+    """The table of a gain, for values of so many bytes: 1 x levels x 3."""
+    levels = 1 << (8 * size)
+    linear = linear_of(np.arange(levels) / (levels - 1))
+    channels = np.stack([lit(linear, factor, gain.shoulder) for factor in gain[:3]], axis=-1)
+    shown = channels if light == "linear" else shown_of(channels)
+    table: Linear = np.rint(shown * 65535).astype(np.uint16)[None]
+    return table
 
 
 @cache

@@ -204,7 +204,8 @@ class _Work:
                 item = _Item(making, segment)
                 if whole or not self._found(item, busy):
                     busy.add(segment.key)
-                    shown = segment.start, segment.stop, id(making.job.plan), segment.alone
+                    plan, gains = id(making.job.plan), segment.gains
+                    shown = segment.start, segment.stop, plan, segment.alone, gains
                     found.setdefault(shown, []).append(item)
         return [found[shown] for shown in sorted(found, key=lambda shown: shown[:2])]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
 from timelapse.deliver.captions import Line
 from timelapse.errors import ProjectError
-from timelapse.grade import Framing, commonest
+from timelapse.grade import Deflicker, Framing, Gains, commonest
 from timelapse.overlay import (
     PLAIN,
     Callout,
@@ -70,7 +70,9 @@ class Job:
     is written over it (milestones and overlays, in a `dress`), and how it is delivered.
 
     What only the stills can tell is found by `measured`: `tracks` has what was followed in them,
-    `treatments` what is put behind texts that ask for it, by the number of the cue.
+    `treatments` what is put behind texts that ask for it, by the number of the cue, and `flicker`
+    what each still is corrected by, where `deflicker` asks for that.  `source` is the name that the
+    roll was scanned by, under which what was seen of it is remembered.
     """
 
     plan: Plan
@@ -85,6 +87,9 @@ class Job:
     dress: Dress = field(default_factory=Dress)
     tracks: Mapping[Any, Any] = field(default_factory=dict)
     treatments: Mapping[int, int] = field(default_factory=dict)
+    deflicker: Deflicker | None = None
+    flicker: Gains | None = None
+    source: Path | None = None
 
     @cached_property
     def placed(self) -> tuple[PlacedMilestone, ...]:

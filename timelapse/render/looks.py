@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.grade import Size
+from timelapse.grade import Gains, Size
+from timelapse.grade.flicker import measure as flicker_of
+from timelapse.grade.levels import levels_of
+from timelapse.ingest.look import look
 from timelapse.overlay import Callout, Compositor, chooses, treatment_for
 from timelapse.render.job import Dress, Job, Progress
 from timelapse.render.segment import identity
@@ -29,12 +32,14 @@ _SMALLER = 4
 
 
 def measured(job: Job, progress: Progress | None = None) -> Job:
-    """A job with all that is to be found in the stills: tracks of what its callouts follow, and
-    what is put behind texts with `contrast: auto`.
+    """A job with all that is to be found in the stills: what they are corrected by, tracks of what
+    callouts follow, and what is put behind texts with `contrast: auto`.
 
     The same job where there is nothing to be found, or all is found already.  Raises RollError,
     StillError.
     """
+    if job.deflicker and not job.flicker:
+        job = replace(job, flicker=_flicker(job, progress))
     sought = {
         layer.sought: layer
         for layer in job.overlays
@@ -49,6 +54,14 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
         if number not in job.treatments and cue.start < cue.stop and chooses(cue.what)
     }
     return replace(job, treatments={**job.treatments, **choices}) if choices else job
+
+
+def _flicker(job: Job, progress: Progress | None) -> Gains:
+    assert job.deflicker is not None
+    roll = job.plan.roll
+    damaged = any(still.damaged for still in roll.stills)
+    looks = look(roll, damaged=damaged, remember=job.source, progress=progress)
+    return flicker_of(levels_of(roll.stills, looks.rows), job.deflicker)
 
 
 def _track(job: Job, layer: Callout, progress: Progress | None) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 
 from timelapse.deliver import Format, Tags
 from timelapse.deliver.output import Output
-from timelapse.grade import Framing, View
+from timelapse.grade import Framing, Gain, View
 from timelapse.ingest import Limits, Still, decoded_size
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
@@ -69,6 +69,7 @@ class Segment:
     tags: Tags | None = None  # of a film that is one segment, and never joined
     beside: tuple[Framing, ...] = ()
     alone: bool = False
+    gains: tuple[Gain, ...] = ()  # of each of its stills, where they are corrected
 
     @property
     def frames(self) -> int:
@@ -116,6 +117,7 @@ class Segment:
             f"{self.light} {self.rounding} {model_made_as(self.model) if self.model else None}",
             f"{self.alone} {sorted(decoded.items())}",
             self.drawing,
+            repr(self.gains),
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)
@@ -206,6 +208,7 @@ def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segm
         job.tags if format.whole else None,
         tuple(beside),
         alone,
+        tuple(map(job.flicker.of, used.tolist())) if job.flicker and not job.flicker.idle else (),
     )
 
 

@@ -95,10 +95,11 @@ class Supply:
         wanted = first.wanted(still)
         size = decoded_size(still, wanted)
         buffers: Buffers = self._own.__dict__.setdefault("buffers", Buffers())
+        gain = first.gains[index] if first.gains else None
         made: dict[int, Linear] = {}
         for at, framing in enumerate(framings):
             if kept := self._cache.get(still, framing, size, buffers):
-                made[at] = to_mix(kept.pixels, light, spare[at] if spare else None)
+                made[at] = to_mix(kept.pixels, light, spare[at] if spare else None, gain)
                 self.digests[index] = kept.digest
         if len(made) < len(framings):
             data = self._reader.read(still.file)
@@ -108,7 +109,7 @@ class Supply:
                 if at not in made:
                     kept = Kept(framing.apply(pixels, buffers, still.size), digest)
                     self._cache.put(still, framing, size, kept)
-                    made[at] = to_mix(kept.pixels, light, spare[at] if spare else None)
+                    made[at] = to_mix(kept.pixels, light, spare[at] if spare else None, gain)
         return [made[at] for at in range(len(framings))]
 
     def close(self) -> None:
