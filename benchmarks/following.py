@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ def flight(
 
 
 def _disturbed(
-    folder: Path, truth: dict, noise: float, shake: float
+    folder: Path, truth: dict[str, Any], noise: float, shake: float
 ) -> tuple[Path, NDArray[np.float64]]:
     """The same stills with more noise, each moved by some pixels; and by how many."""
     rng = np.random.default_rng(7)

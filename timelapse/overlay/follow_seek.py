@@ -24,6 +24,8 @@ Kind = Literal["light", "pattern"]
 #: The correlation (0 to 1) from which on a match near the prediction is one.  A faint light in
 #: noise correlates little with what it looked like, but has to stand out as well.
 _LIKE: dict[Kind, float] = {"light": 0.4, "pattern": 0.6}
+#: and how far below what it was of late it may be for a pattern.
+_FALLS = 0.2
 #: How many times stronger or weaker than of late it may look there.
 _FADES, _FLARES = 0.3, 5.0
 #: What lies against the prediction, as after a push of the camera, has to correlate by this, no
@@ -32,6 +34,8 @@ _ALIKE, _APART, _STEADY = 0.8, 0.2, 2.0
 #: What being far from the prediction costs at most, as correlation, and how many times the doubt
 #: of the prediction counts as far.
 _FAR, _TOLERANCE = 0.35, 2.0
+#: What being twice as strong as of late costs, or half as strong.
+_OTHER = 0.15
 #: How many times the noise a light has to stand out by.
 _STANDS_OUT = 5.0
 #: The share of a fresh look that goes into what is sought next.
@@ -102,36 +106,57 @@ class View:
 class Motion:
     """Position and velocity by the last finds, with their doubt: a Kalman filter for a velocity
     that changes at random (Bar-Shalom, Li, Kirubarajan, Estimation with Applications to Tracking
-    and Navigation (2001), 6.2.2), which learns the noise of the finds from them."""
+    and Navigation (2001), 6.2.2).
 
-    _UNSTEADY = 0.03  # pixels a step, each step
+    It learns both noises from what it is off by: how uncertain finds are, from its size, and how
+    much velocity changes, from whether it goes on in one direction (Mehra, IEEE Trans. Automatic
+    Control 15 (1970), 175-184: what a right filter is off by does not).
+    """
+
     _LEAST, _FIRST = 0.15, 1.0  # pixels that a find is uncertain by, at least and at first
+    _LEARNS = 0.3  # how fast, as a power of e for each find
+    _STEADIEST, _WILDEST = 0.03, 3.0  # pixels a step, each step, that velocity changes by
 
     def __init__(self, at: Point, speed: float) -> None:
         self.at, self.velocity = at.copy(), np.zeros(2)
         self._doubt = np.diag([self._LEAST**2, speed**2])
-        self._noise = self._FIRST**2
+        self._noise, self._change = self._FIRST**2, 0.3
+        self._last, self._finds = np.zeros(2), 0
 
     @property
     def spread(self) -> float:
         """Standard deviation of where the next find is expected, in pixels."""
         return float(np.sqrt(self._doubt[0, 0] + self._noise))
 
+    @property
+    def doubt(self) -> float:
+        """Standard deviation of where it is, in pixels."""
+        return float(np.sqrt(self._doubt[0, 0]))
+
     def advance(self, steps: float) -> None:
         """Lets time pass."""
         self.at = self.at + self.velocity * steps
         move = np.array([[1.0, steps], [0.0, 1.0]])
         grown = np.array([[steps**3 / 3, steps**2 / 2], [steps**2 / 2, steps]])
-        self._doubt = move @ self._doubt @ move.T + self._UNSTEADY**2 * grown
+        self._doubt = move @ self._doubt @ move.T + self._change**2 * grown
 
     def correct(self, found: Point) -> None:
         """Takes in a find."""
         off = found - self.at
-        gain = self._doubt[:, 0] / (self._doubt[0, 0] + self._noise)
-        surplus = max(float(off @ off) / 2 - float(self._doubt[0, 0]), 0.0)
+        doubt = float(self._doubt[0, 0])
+        expected = doubt + self._noise
+        gain = self._doubt[:, 0] / expected
         self.at, self.velocity = self.at + gain[0] * off, self.velocity + gain[1] * off
         self._doubt = self._doubt - np.outer(gain, self._doubt[0])
-        self._noise = max(0.95 * self._noise + 0.05 * surplus, self._LEAST**2)
+        self._finds += 1
+        fresh = max(0.05, 1 / (self._finds + 2))
+        surplus = max(float(off @ off) / 2 - doubt, 0.0)
+        self._noise = max((1 - fresh) * self._noise + fresh * surplus, self._LEAST**2)
+        goes_on = float(np.clip(off @ self._last / (2 * expected), -1, 1))
+        self._change = float(
+            np.clip(self._change * np.exp(self._LEARNS * goes_on), self._STEADIEST, self._WILDEST)
+        )
+        self._last = off
 
 
 class Seeker:
@@ -148,6 +173,7 @@ class Seeker:
         self._sought = self._reference = view.cut(self.origin, radius)
         self._motion = Motion(self.origin, search / 3)
         self._held = True  # found in the last still
+        self._usual = 1.0  # what a match correlates by, of late
 
     @property
     def window(self) -> int:
@@ -171,20 +197,23 @@ class Seeker:
         far = 1 - np.exp(
             -(off_x[None, :] ** 2 + off_y[:, None] ** 2) / (2 * (_TOLERANCE * motion.spread) ** 2)
         )
-        score = like - _FAR * far
+        other = np.abs(np.log2(np.clip(strength, 1e-3, 1e3)))
+        score = like - _FAR * far - _OTHER * other
+        score[(strength < _FADES) | (strength > _FLARES)] = -1
         row, column = (int(v) for v in np.unravel_index(int(np.argmax(score)), score.shape))
         rough = middle + np.array([column, row]) - reach + summit(like, row, column)
         here = self._refined(view, rough)
         shown = float(np.clip(score[row, column], 0, 1))
         if (
             here not in view
-            or not self._believed(like, row, column, float(strength[row, column]), here)
+            or not self._believed(like, strength, row, column, here)
             or (self._kind == "light" and not stands_out(view, here, self._radius))
         ):
             return self.miss(shown)
         motion.correct(here)
         self._learn(view, here)
         self._held = True
+        self._usual += _FRESH * (float(like[row, column]) - self._usual)
         return Find(float(here[0]), float(here[1]), True, shown)
 
     def miss(self, score: float = 0.0) -> Find:
@@ -192,24 +221,31 @@ class Seeker:
         self._held = False
         return Find(float(self._motion.at[0]), float(self._motion.at[1]), False, score)
 
-    def _believed(self, like: Patch, row: int, column: int, strength: float, here: Point) -> bool:
-        best = float(like[row, column])
-        if np.hypot(*(here - self._motion.at)) <= 4 * self._motion.spread + 1:
-            return best >= _LIKE[self._kind] and _FADES < strength < _FLARES
+    def _believed(self, like: Patch, strength: Patch, row: int, column: int, here: Point) -> bool:
+        best, strong = float(like[row, column]), float(strength[row, column])
+        gate = 4 * self._motion.spread + 1
+        expected = float(np.hypot(*(here - self._motion.at))) <= gate
+        known = 4 * self._motion.doubt + 1 <= self._radius
+        if expected and (self._held or known):
+            least = _LIKE[self._kind]
+            if self._kind == "pattern":
+                least = max(least, self._usual - _FALLS)
+            return best >= least and _FADES < strong < _FLARES
+        # What lies against the prediction, or in a wide place, has to be the only one of its like.
         near = max(self._radius // 2, 3)
-        others = like.copy()
+        others = np.where((strength > 1 / _STEADY) & (strength < _STEADY), like, -1)
         others[max(row - near, 0) : row + near + 1, max(column - near, 0) : column + near + 1] = -1
         return (
-            self._held
+            (self._held or (expected and self._kind == "pattern"))
             and best >= _ALIKE
             and best - float(others.max()) > _APART
-            and 1 / _STEADY < strength < _STEADY
+            and 1 / _STEADY < strong < _STEADY
         )
 
     def _refined(self, view: View, rough: Point) -> Point:
         if self._kind == "light":
             return settled(view, rough, self._radius)
-        return aligned(view, rough, self._reference)
+        return aligned(view, rough, self._reference, self._weight)
 
     def _learn(self, view: View, here: Point) -> None:
         fresh = view.cut(here, self._radius)
@@ -254,24 +290,25 @@ def _vertex(three: Patch) -> float:
     return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def aligned(view: View, rough: Point, reference: Patch) -> Point:
-    """Where a patch fits best near a point, by the enhanced correlation coefficient of Evangelidis
-    and Psarakis (IEEE PAMI 30 (2008), 1858-1865); the point itself where that finds nothing."""
-    import cv2
-
-    rim = 3
-    start = np.round(rough)
-    window = view.cut(start, reference.shape[0] // 2 + rim)
-    shift = np.eye(2, 3, dtype=np.float32)
-    shift[:, 2] = rough - start + rim
-    until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 1e-4)
-    try:
-        _, found = cv2.findTransformECC(
-            reference, window, shift, cv2.MOTION_TRANSLATION, until, None, 1
-        )
-    except cv2.error:  # it did not converge
-        return rough
-    here: Point = start + found[:, 2] - rim
+def aligned(view: View, rough: Point, reference: Patch, weight: Patch) -> Point:
+    """Where a patch fits best near a point, in weighted least squares over place, contrast and
+    brightness (inverse compositional: Baker and Matthews, Int. J. Computer Vision 56 (2004),
+    221-255); the point itself where that leads away."""
+    radius = reference.shape[0] // 2
+    slope_y, slope_x = np.gradient(reference.astype(np.float64))
+    model = np.stack([reference.ravel(), np.ones(reference.size), slope_x.ravel(),
+                      slope_y.ravel()])  # fmt: skip
+    weighted = model * weight.ravel()
+    normal = weighted @ model.T + 1e-9 * np.eye(4)
+    here = rough.copy()
+    for _ in range(10):
+        contrast, _, x, y = np.linalg.solve(normal, weighted @ view.cut(here, radius).ravel())
+        if contrast < 0.1:
+            return rough
+        step = np.clip(np.array([-x, -y]) / contrast, -1, 1)
+        here += step
+        if np.abs(step).max() < 0.005:
+            break
     return here if np.hypot(*(here - rough)) < 2 else rough
 
 
@@ -309,7 +346,7 @@ def stands_out(view: View, here: Point, radius: int) -> bool:
     core = patch[radius - 1 : radius + 2, radius - 1 : radius + 2]
     # Neighbours differ by noise, and by what is soft hardly at all.
     noise = 1.4826 * float(np.median(np.abs(np.diff(patch, axis=1)))) / np.sqrt(2)
-    return float(core.max()) - float(np.median(patch)) > _STANDS_OUT * max(noise, 1 / 255)
+    return bool(float(core.max()) - float(np.median(patch)) > _STANDS_OUT * max(noise, 1 / 255))
 
 
 def kind_of(view: View, point: Point, radius: int) -> Kind:
