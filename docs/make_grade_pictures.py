@@ -5,14 +5,21 @@ python -m docs.make_grade_pictures
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.deflicker import FLICKER, made
 from timelapse.grade.curves import curve_plot
 from timelapse.grade.flicker import measure
+from timelapse.grade.hotpixels import measure as defects
 from timelapse.grade.levels import Levels
+from timelapse.ingest import Reader, decode, scan
+from timelapse.simulate import simulate
+from timelapse.times import MissionTime
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -37,8 +44,25 @@ def exposure_ramp() -> None:
     (PICTURES / "exposure-ramp.svg").write_text(drawing, encoding="utf-8")
 
 
+def hot_pixels() -> None:
+    """A part of a still of the launch before and after its repair."""
+    with TemporaryDirectory() as folder:
+        times = {"start": MissionTime(Fraction(60)), "end": MissionTime(Fraction(540))}
+        simulate(Path(folder), size=(960, 540), interval=Fraction(10), faults=False, **times)
+        stills = scan(folder).stills
+        repairs = defects(stills).repairs
+        with Reader() as reader:
+            before = decode(reader, stills[10], stills[10].size)
+    after = repairs.apply(before.copy(), stills[10])
+    part = np.s_[110:230, 390:540]
+    gap = np.full((120, 2, 3), 255, np.uint8)
+    both = np.concatenate([before[part], gap, after[part]], axis=1)
+    picture = Image.fromarray(both.repeat(4, axis=0).repeat(4, axis=1))
+    picture.save(PICTURES / "hot-pixels.png", optimize=True)
+
+
 def main() -> None:
-    for picture in (flicker, exposure_ramp):
+    for picture in (flicker, exposure_ramp, hot_pixels):
         picture()
 
 

@@ -49,6 +49,7 @@ SECTIONS = (
     ("output, format: png", "Png"),
     ("outputs[]", "Output"),
     ("grade", "GradeSection"),
+    ("grade.hot_pixels", "HotPixelsSection"),
     ("grade.deflicker", "DeflickerSection"),
     ("sound", "SoundSection"),
     ("sound.voice[]", "VoiceEntry"),

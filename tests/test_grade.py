@@ -62,6 +62,32 @@ def test_flicker_goes_and_the_slow_change_stays(tmp_path: Path) -> None:
     assert report["plan"]["frames"] == 40
 
 
+def test_hot_pixels_go_from_the_film_and_what_moves_stays(tmp_path: Path) -> None:
+    """Two pixels that are always lit, over a scene that drifts; one light that moves with it."""
+    place, draw = tmp_path / "roll", np.random.default_rng(5)
+    place.mkdir()
+    scene = np.kron(draw.integers(20, 90, (60, 80, 3)), np.ones((6, 6, 1))).astype(np.uint8)
+    defects = [(40, 70), (200, 33)]
+    for n in range(24):
+        pixels = scene[n : n + 240, 2 * n : 2 * n + 320].copy()
+        pixels[100 - n, 160 - 2 * n] = 250
+        for y, x in defects:
+            pixels[y, x] = 240
+        write_still(place / f"{n:03d}.png", pixels, EPOCH + n)
+    _, plain = film(tmp_path, place, "film")
+    assert plain["segments"]["rendered"] > 0
+    _, report = film(tmp_path, place, "film", grade={"hot_pixels": "auto"})
+    assert report["segments"]["reused"] == 0
+    assert report["grade"]["hot_pixels"]["sensors"][0]["hot"] == len(defects)
+    _, again = film(tmp_path, place, "film", grade={"hot_pixels": "auto"})
+    assert again["segments"]["rendered"] == 0
+    with av.open(str(tmp_path / "film.mp4")) as frames:
+        for n, frame in enumerate(frames.decode(video=0)):
+            luma = frame.to_ndarray(format="gray").astype(int)
+            assert all(luma[y, x] < 130 for y, x in defects)
+            assert luma[100 - n, 160 - 2 * n] > 180
+
+
 def test_what_is_taken_out_is_part_of_what_a_segment_is_known_by(tmp_path: Path) -> None:
     flickering(tmp_path / "roll")
     whole = {"grade": {"deflicker": {"over": "15 s"}}}
@@ -104,6 +130,9 @@ def test_a_gain_is_of_linear_light_a_channel(kind: type, light: Any) -> None:
         ("{deflicker: {over: -3 s}}", "over"),
         ("{deflicker: {area: [50 %, 0, 20 %, 1]}}", "area"),
         ("{deflickr: 15 s}", "did you mean deflicker"),
+        ("{hot_pixels: always}", "hot_pixels"),
+        ("{hot_pixels: {sure: 1}}", "sure"),
+        ("{hot_pixels: {map: none.npz}}", "none.npz"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_told_at_their_place(

@@ -168,6 +168,7 @@ def test_what_is_finished_of_a_bundle_is_not_made_again(
     assert set(decoded) <= {still.name for still in segments(job)[2].stills}
 
 
+@pytest.mark.slow
 def test_bundles_go_on_after_a_kill(stills: Path, tmp_path: Path) -> None:
     project = tmp_path / "p.yaml"
     project.write_text(
@@ -487,6 +488,7 @@ def test_outputs_from_the_command_line(stills: Path, tmp_path: Path) -> None:
 # ------------------------------------------------------------------ a limit of size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.25, 1.6])
 def test_a_limit_is_met_and_used(
     stills: Path, tmp_path: Path, share: float, decoded: list[str]
@@ -521,6 +523,7 @@ def test_a_limit_is_met_and_used(
     assert report["limit"]["crf"] == said["crf"]
 
 
+@pytest.mark.slow
 def test_a_limit_beside_other_outputs_is_of_the_same_pass(
     stills: Path, tmp_path: Path, decoded: list[str]
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from timelapse.grade import Deflicker
+from timelapse.grade import Deflicker, HotPixels
 from timelapse.overlay import Share
 from timelapse.section import Section
 from timelapse.times import Seconds
@@ -45,9 +46,37 @@ class DeflickerSection(Section):
         )
 
 
-class GradeSection(Section):
-    """What is done to the stills: `deflicker: 15 s`, or with keys of its own."""
+class HotPixelsSection(Section):
+    """Finds and mends hot and dead pixels; see hot-pixels.md."""
 
+    search: Annotated[bool, Field(description="Look for them in the roll.")] = True
+    map: Annotated[str | None, Field(description="A map that was saved before.")] = None
+    known: Annotated[
+        tuple[tuple[int, int], ...],
+        Field(description="Pixels (row, column) that are no good, in the stills as stored."),
+    ] = ()
+    stills: Annotated[int | None, Field(description="How many are looked at.")] = None
+    sure: Annotated[float, Field(description="How far they stand out, in deviations.")] = 3.8
+    faintest: Annotated[float, Field(description="What is left alone, in levels of 255.")] = 2.2
+
+    def settings(self, base: Path) -> HotPixels:
+        """Raises ProjectError."""
+        path = base / Path(self.map).expanduser() if self.map else None
+        return HotPixels(self.search, path, self.known, self.stills, self.sure, self.faintest)
+
+
+class GradeSection(Section):
+    """What is done to the stills: `hot_pixels: auto`, `deflicker: 15 s`, or with keys of their
+    own."""
+
+    hot_pixels: Annotated[
+        Annotated[
+            Annotated[HotPixelsSection, Tag("keys")]
+            | Annotated[Literal["auto", "off"], Tag("word")],
+            Discriminator(lambda value: "keys" if isinstance(value, dict | Section) else "word"),
+        ],
+        Field(description="Hot and dead pixels are found in the roll itself, and mended."),
+    ] = "off"
     deflicker: Annotated[
         Annotated[
             Annotated[DeflickerSection, Tag("keys")] | Annotated[Seconds, Tag("time")],
@@ -58,8 +87,14 @@ class GradeSection(Section):
     ] = None
 
     @property
-    def wanted(self) -> Deflicker | None:
-        """What is to be taken out; raises ProjectError."""
+    def steadied(self) -> Deflicker | None:
+        """Raises ProjectError."""
         if isinstance(self.deflicker, DeflickerSection):
             return self.deflicker.settings
         return Deflicker(self.deflicker) if self.deflicker is not None else None
+
+    def mended(self, base: Path) -> HotPixels | None:
+        """`base` is where a map's path starts from; raises ProjectError."""
+        if isinstance(self.hot_pixels, HotPixelsSection):
+            return self.hot_pixels.settings(base)
+        return HotPixels() if self.hot_pixels == "auto" else None

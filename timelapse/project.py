@@ -234,7 +234,9 @@ class Project(Section):
             output = settled(output, roll)
         framing = self._framing(roll, output, where, within, timeline)
         with self._placed("grade", "deflicker"):
-            deflicker = self.grade.wanted
+            deflicker = self.grade.steadied
+        with self._placed("grade", "hot_pixels"):
+            hot_pixels = self.grade.mended(self._base)
         section = self.sound
         sound = section.sound(self._base, timeline, self._placed) if section else None
         heard = sound.notes(plan.frames / Fraction(output.rate)) if sound else ()
@@ -249,6 +251,7 @@ class Project(Section):
             notes=(*framing.notes(roll.sizes), *heard),
             dress=self._dress,
             deflicker=deflicker,
+            hot_pixels=hot_pixels,
             source=self._source,
         )
         self._check_layers(job)

@@ -188,7 +188,11 @@ def write_report(
         **(more or {}),
         "plan": plan_json(job),
         "roll": _roll_json(job, findings),
-        "grade": {"deflicker": job.flicker.as_json()} if job.flicker else {},
+        "grade": {
+            name: found.as_json()
+            for name, found in (("hot_pixels", job.defects), ("deflicker", job.flicker))
+            if found
+        },
         "key": film.key,
         "parts": film.parts,
         "stills": film.stills,

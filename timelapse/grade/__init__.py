@@ -3,6 +3,7 @@
 from timelapse.grade.camera import Camera, Move, Reframing, View
 from timelapse.grade.flicker import Deflicker, Gains
 from timelapse.grade.framing import COMFORTABLE, Framing, Size, commonest, natural_size
+from timelapse.grade.hotpixels import Defects, HotPixels
 from timelapse.grade.layout import Fit, Focus
 from timelapse.grade.light import (
     Deep,
@@ -22,6 +23,7 @@ __all__ = [
     "COMFORTABLE",
     "Camera",
     "Deep",
+    "Defects",
     "Deflicker",
     "Display",
     "Fit",
@@ -30,6 +32,7 @@ __all__ = [
     "Framing",
     "Gain",
     "Gains",
+    "HotPixels",
     "Linear",
     "Move",
     "Pose",

@@ -25,6 +25,8 @@ _FRAMES = tuple(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 0
 _PROGRESSIVE, _EXIF, _PROFILES = (0xC2, 0xC6, 0xCA, 0xCE), 0xE1, 0xE2
 _SCAN = b"\xff\xda"
 _TAIL = 1 << 16
+#: The blocks of colour, by how it is sampled; 8 x 8 where it is not said here (ITU-T T.81, A.2).
+_BLOCKS = {"422": (16, 8), "440": (8, 16), "420": (16, 16), "411": (32, 8)}
 #: What a segment with a part of a profile starts with.
 _PROFILE = b"ICC_PROFILE\0"
 
@@ -173,6 +175,14 @@ def scaled(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
     """The size that a JPEG is decoded at: the smallest scale in eighths that has `at_least`."""
     scales = ((-(-size[0] * n // 8), -(-size[1] * n // 8)) for n in _EIGHTHS)
     return next((s for s in scales if s[0] >= at_least[0] and s[1] >= at_least[1]), size)
+
+
+def block(data: bytes) -> tuple[int, int]:
+    """The (width, height) of the blocks in which the colour is coded: over so many pixels one of
+    them spreads.  Raises ValueError where the header cannot be read."""
+    import simplejpeg
+
+    return _BLOCKS.get(simplejpeg.decode_jpeg_header(data)[3], (8, 8))
 
 
 def verify(data: bytes) -> None:

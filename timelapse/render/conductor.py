@@ -204,8 +204,8 @@ class _Work:
                 item = _Item(making, segment)
                 if whole or not self._found(item, busy):
                     busy.add(segment.key)
-                    plan, gains = id(making.job.plan), segment.gains
-                    shown = segment.start, segment.stop, plan, segment.alone, gains
+                    plan, graded = id(making.job.plan), (segment.gains, segment.mended)
+                    shown = segment.start, segment.stop, plan, segment.alone, graded
                     found.setdefault(shown, []).append(item)
         return [found[shown] for shown in sorted(found, key=lambda shown: shown[:2])]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
 from timelapse.deliver.captions import Line
 from timelapse.errors import ProjectError
-from timelapse.grade import Deflicker, Framing, Gains, commonest
+from timelapse.grade import Defects, Deflicker, Framing, Gains, HotPixels, commonest
 from timelapse.overlay import (
     PLAIN,
     Callout,
@@ -70,8 +70,9 @@ class Job:
     is written over it (milestones and overlays, in a `dress`), and how it is delivered.
 
     What only the stills can tell is found by `measured`: `tracks` has what was followed in them,
-    `treatments` what is put behind texts that ask for it, by the number of the cue, and `flicker`
-    what each still is corrected by, where `deflicker` asks for that.  `source` is the name that the
+    `treatments` what is put behind texts that ask for it, by the number of the cue, `flicker` what
+    each still is corrected by, where `deflicker` asks for that, and `defects` those of the sensor,
+    where `hot_pixels` does.  `source` is the name that the
     roll was scanned by, under which what was seen of it is remembered.
     """
 
@@ -89,6 +90,8 @@ class Job:
     treatments: Mapping[int, int] = field(default_factory=dict)
     deflicker: Deflicker | None = None
     flicker: Gains | None = None
+    hot_pixels: HotPixels | None = None
+    defects: Defects | None = None
     source: Path | None = None
 
     @cached_property
@@ -251,6 +254,7 @@ class Job:
         ]
         found += self._hasty()
         found += self._out_of_sight()
+        found += self.defects.findings if self.defects else ()
         if missing := self._unspoken():
             found.append(missing)
         return tuple(found)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.grade import Gains, Size
+from timelapse.grade import Defects, Gains, HotPixels, Size
 from timelapse.grade.flicker import measure as flicker_of
+from timelapse.grade.hotpixels import measure as defects_of
 from timelapse.grade.levels import levels_of
 from timelapse.ingest.look import look
 from timelapse.overlay import Callout, Compositor, chooses, treatment_for
@@ -38,6 +39,8 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
     The same job where there is nothing to be found, or all is found already.  Raises RollError,
     StillError.
     """
+    if job.hot_pixels and not job.defects:
+        job = replace(job, defects=_defects(job, job.hot_pixels, progress))
     if job.deflicker and not job.flicker:
         job = replace(job, flicker=_flicker(job, progress))
     sought = {
@@ -54,6 +57,12 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
         if number not in job.treatments and cue.start < cue.stop and chooses(cue.what)
     }
     return replace(job, treatments={**job.treatments, **choices}) if choices else job
+
+
+def _defects(job: Job, settings: HotPixels, progress: Progress | None) -> Defects:
+    roll = job.plan.roll
+    known = [identity(still) for still in roll.stills]
+    return defects_of(roll.stills, settings, roll.limits, identities=known, progress=progress)
 
 
 def _flicker(job: Job, progress: Progress | None) -> Gains:

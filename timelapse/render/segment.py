@@ -21,7 +21,7 @@ import numpy as np
 
 from timelapse.deliver import Format, Tags
 from timelapse.deliver.output import Output
-from timelapse.grade import Framing, Gain, View
+from timelapse.grade import Defects, Framing, Gain, View
 from timelapse.ingest import Limits, Still, decoded_size
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
@@ -70,6 +70,7 @@ class Segment:
     beside: tuple[Framing, ...] = ()
     alone: bool = False
     gains: tuple[Gain, ...] = ()  # of each of its stills, where they are corrected
+    defects: Defects | None = None  # of the sensor, where they are mended
 
     @property
     def frames(self) -> int:
@@ -94,6 +95,11 @@ class Segment:
         camera = self.framing.camera
         return camera.views(self.start, self.stop) if camera and not self.alone else ()
 
+    @cached_property
+    def mended(self) -> str:
+        """Equal words mean equal repairs of the stills."""
+        return self.defects.digest if self.defects else ""
+
     def compositor(self) -> Compositor:
         return Compositor(self.cues, self.framing.size)
 
@@ -117,7 +123,7 @@ class Segment:
             f"{self.light} {self.rounding} {model_made_as(self.model) if self.model else None}",
             f"{self.alone} {sorted(decoded.items())}",
             self.drawing,
-            repr(self.gains),
+            repr(self.gains) + self.mended,
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)
@@ -209,6 +215,7 @@ def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segm
         tuple(beside),
         alone,
         tuple(map(job.flicker.of, used.tolist())) if job.flicker and not job.flicker.idle else (),
+        job.defects if job.defects and not job.defects.idle else None,
     )
 
 

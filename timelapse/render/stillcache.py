@@ -66,7 +66,12 @@ class StillCache:
         return self._limit > 0 and pixels >= _PAYS_FROM * prod(framing.pictures)
 
     def get(
-        self, still: Still, framing: Framing, decoded: tuple[int, int], buffers: Buffers
+        self,
+        still: Still,
+        framing: Framing,
+        decoded: tuple[int, int],
+        buffers: Buffers,
+        mended: str = "",
     ) -> Kept | None:
         """What is kept of a still, in `buffers`; None where nothing is, or it is not whole.
 
@@ -74,7 +79,7 @@ class StillCache:
         """
         if not self.pays(still, framing):
             return None
-        path = self._path(still, framing, decoded)
+        path = self._path(still, framing, decoded, mended)
         try:
             with path.open("rb") as file:
                 words = json.loads(file.readline(1000))
@@ -87,7 +92,14 @@ class StillCache:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, still: Still, framing: Framing, decoded: tuple[int, int], kept: Kept) -> None:
+    def put(
+        self,
+        still: Still,
+        framing: Framing,
+        decoded: tuple[int, int],
+        kept: Kept,
+        mended: str = "",
+    ) -> None:
         if not self.pays(still, framing) or not self._room_for(kept.pixels.nbytes):
             return
         pixels = np.ascontiguousarray(kept.pixels)
@@ -99,13 +111,13 @@ class StillCache:
         }
         with suppress(OSError):  # a cache that cannot be written is no reason to stop
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self._path(still, framing, decoded)
+            path = self._path(still, framing, decoded, mended)
             with written_whole(path) as draft, draft.open("wb") as file:
                 file.write(json.dumps(words).encode() + b"\n")
                 file.write(pixels.data)
 
-    def _path(self, still: Still, framing: Framing, decoded: tuple[int, int]) -> Path:
-        words = repr((_MADE_AS, versions(), identity(still), framing, decoded))
+    def _path(self, still: Still, framing: Framing, decoded: tuple[int, int], mended: str) -> Path:
+        words = repr((_MADE_AS, versions(), identity(still), framing, decoded, mended))
         key = hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         return self.folder / (key + _ENDING)
 

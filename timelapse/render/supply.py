@@ -98,17 +98,20 @@ class Supply:
         gain = first.gains[index] if first.gains else None
         made: dict[int, Linear] = {}
         for at, framing in enumerate(framings):
-            if kept := self._cache.get(still, framing, size, buffers):
+            if kept := self._cache.get(still, framing, size, buffers, first.mended):
                 made[at] = to_mix(kept.pixels, light, spare[at] if spare else None, gain)
                 self.digests[index] = kept.digest
         if len(made) < len(framings):
             data = self._reader.read(still.file)
             pixels = decode_bytes(data, still, wanted, first.limits, buffers)
+            if first.defects:
+                pixels = np.require(pixels, requirements=["C", "W"])
+                pixels = first.defects.repairs.apply(pixels, still)
             self.digests[index] = digest = xxhash.xxh3_128_hexdigest(data)
             for at, framing in enumerate(framings):
                 if at not in made:
                     kept = Kept(framing.apply(pixels, buffers, still.size), digest)
-                    self._cache.put(still, framing, size, kept)
+                    self._cache.put(still, framing, size, kept, first.mended)
                     made[at] = to_mix(kept.pixels, light, spare[at] if spare else None, gain)
         return [made[at] for at in range(len(framings))]
 

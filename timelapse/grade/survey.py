@@ -1,0 +1,62 @@
+"""A walk through the stills of a roll, for what a correction measures of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+from timelapse.errors import StillError
+from timelapse.ingest import Limits, Pixels, Reader, Still, decode_bytes
+from timelapse.machine import cores, single_threaded_opencv
+
+Size = tuple[int, int]
+
+
+def surveyed(
+    stills: Sequence[Still],
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    *,
+    size: Callable[[Still], Size] | None = None,
+    wanted: Iterable[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[int, Pixels]]:
+    """Decodes stills ahead in threads, and yields (index, pixels) in the order of `wanted`, which
+    are indices of `stills`: all of them, where it is not given.
+
+    `size` says the (width, height) that a still is decoded to at least; whole, where it is not
+    given.  Pixels are upright, H x W x 3, RGB in display light, uint8 or uint16, and the caller's.
+    Stills that cannot be decoded are passed over.  Memory: two decoded stills a core.
+    """
+    order = list(range(len(stills)) if wanted is None else wanted)
+    left, width = iter(order), cores()
+
+    def load(at: int) -> Pixels | None:
+        still = stills[at]
+        try:
+            data = reader.read(still.file)
+            return decode_bytes(data, still, size(still) if size else still.size, limits)
+        except StillError:
+            return None
+
+    with (
+        Reader(limits) as reader,
+        single_threaded_opencv(),
+        ThreadPoolExecutor(width, thread_name_prefix="survey") as pool,
+    ):
+        running: deque[tuple[int, Future[Pixels | None]]] = deque()
+        try:
+            running.extend((at, pool.submit(load, at)) for at in islice(left, width))
+            done = 0
+            while running:
+                at, future = running.popleft()
+                pixels = future.result()
+                running.extend((fresh, pool.submit(load, fresh)) for fresh in islice(left, 1))
+                if pixels is not None:
+                    yield at, pixels
+                done += 1
+                if progress:
+                    progress(done, len(order))
+        finally:
+            pool.shutdown(cancel_futures=True)
