@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from timelapse.project import json_schema
+from timelapse.schema import json_schema
 
 HERE = Path(__file__).parent
 SECTIONS = (

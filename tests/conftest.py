@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,3 +101,19 @@ def gray_roll(tmp_path: Path) -> Callable[..., GrayRoll]:
         return GrayRoll(place, shades, exact)
 
     return make
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the stills that a render decodes from here on."""
+    from timelapse.render import supply
+
+    names: list[str] = []
+    real = supply.decode_bytes
+
+    def counting(data: bytes, still: Any, *rest: Any) -> Any:
+        names.append(still.name)
+        return real(data, still, *rest)
+
+    monkeypatch.setattr(supply, "decode_bytes", counting)
+    return names

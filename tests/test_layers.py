@@ -32,6 +32,7 @@ STOREYS = [
     ["section"],
     ["delivery", "pacing", "rollsection", "gradesection", "soundsection"],
     ["project"],
+    ["schema"],
     ["simulate", "cluster", "clip", "tables", "starter", "doctor", "talk", "options"],
     ["scanpage", "planplot", "savedplan"],
     ["told"],

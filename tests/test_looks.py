@@ -84,6 +84,36 @@ def test_a_look_is_remembered_until_something_under_the_text_is_another(
     assert len(looked) == 2
 
 
+def test_a_running_text_is_remembered_and_overlays_alone_decode_only_what_they_look_at(
+    tmp_path: Path, gray_roll: Callable[..., GrayRoll], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll = gray_roll(range(10), levels=[235] * 10, size=(640, 480))
+    clock: Any = {"milestones": [], "overlays": [{"kind": "clock", "show": ["met", "utc"]}]}
+    job = project(tmp_path, roll.folder, **clock)
+    [choice] = measured(job).treatments.values()
+    assert choice > 0
+    alone = {"format": "png", "burn": "alone", "size": "320x240"}
+    apart = project(tmp_path, roll.folder, **clock, output=alone, grade={"hot_pixels": "auto"})
+    monkeypatch.setattr(looks, "_under", lambda *_: pytest.fail("it was looked at again"))
+    assert measured(project(tmp_path, roll.folder, **clock)).treatments == {0: choice}
+    found = measured(apart)
+    assert (found.treatments, found.defects) == ({0: choice}, None)
+    bare = project(tmp_path, roll.folder, **clock, output={"size": "320x240", "burn": False})
+    assert measured(bare) is bare
+
+
+def test_overlays_alone_are_as_legible_as_over_the_film(
+    tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    roll = gray_roll(range(10), levels=[235] * 10, size=(640, 480))
+    alone = {"format": "png", "burn": "alone", "size": "320x240"}
+    apart = measured(project(tmp_path, roll.folder, output=alone))
+    assert next(iter(apart.treatments.values())) > 0
+    [shown] = [frame.copy() for frame in frames(apart, 22, 23)]
+    assert shown.shape == (240, 320, 4)
+    assert shown[..., 3].max() == 255
+
+
 def test_frames_and_films_draw_what_was_found(
     tmp_path: Path, gray_roll: Callable[..., GrayRoll]
 ) -> None:

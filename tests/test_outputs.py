@@ -60,22 +60,6 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the stills that are decoded from here on."""
-    from timelapse.render import supply
-
-    names: list[str] = []
-    real = supply.decode_bytes
-
-    def counting(data: bytes, still: Any, *rest: Any) -> Any:
-        names.append(still.name)
-        return real(data, still, *rest)
-
-    monkeypatch.setattr(supply, "decode_bytes", counting)
-    return names
-
-
 def project_of(folder: Path, *settings: tuple[str, str]) -> Project:
     return load(
         None,

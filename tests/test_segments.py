@@ -305,22 +305,6 @@ def test_captions_never_overlap_and_lose_nothing(spans: list[tuple[int, int]]) -
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the stills that are decoded from here on."""
-    import timelapse.render.supply as supply
-
-    names: list[str] = []
-    real = supply.decode_bytes
-
-    def counting(data: bytes, still: Any, *rest: Any) -> Any:
-        names.append(still.name)
-        return real(data, still, *rest)
-
-    monkeypatch.setattr(supply, "decode_bytes", counting)
-    return names
-
-
-@pytest.fixture
 def large(gray_roll: MakeRoll) -> Path:
     """Stills of four times the frame's width, which are worth keeping."""
     roll = gray_roll([Fraction(n, 2) for n in range(40)], size=(640, 360), ending=".jpg")

@@ -22,7 +22,7 @@ from timelapse.overlay.drawing import Block
 from timelapse.overlay.scene import Layer
 from timelapse.overlay.text import Sprite
 from timelapse.project import Project
-from timelapse.render import Findings, Job, frames
+from timelapse.render import Findings, Job, frames, measured
 from timelapse.times import Rate, Seconds
 from timelapse.written import Instant
 
@@ -127,7 +127,8 @@ class _Frames:
     def _start(self, number: int) -> None:
         """Makes frames from `number` on."""
         self._stop()
-        self._job = self._job.without(self.findings.lost.keys() - self._job.plan.lost)
+        left = self._job.without(self.findings.lost.keys() - self._job.plan.lost)
+        self._job = measured(left)  # once, not for every run
         stop = min(number + _RUN, self._job.plan.frames)
         means: Any = {"workers": self._workers, "findings": self.findings}
         self._running = frames(self._job, number, stop, **means)

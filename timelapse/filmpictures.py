@@ -14,7 +14,7 @@ from timelapse.deliver import H264
 from timelapse.deliver.sheets import Axis, Tile, contact_sheet, keogram, tile_width
 from timelapse.errors import RenderError
 from timelapse.grade import Display, Size
-from timelapse.render import Findings, Job, Progress, frames
+from timelapse.render import Findings, Job, Progress, frames, measured
 from timelapse.times import AnyTime, Rate
 from timelapse.told import marks
 
@@ -129,6 +129,7 @@ class Pictures:
     # -------------------------------------------------------------- frames
 
     def _frames(self, job: Job, numbers: Sequence[int]) -> Iterator[Display]:
+        job = measured(job)  # once, not for every picture
         for done, number in enumerate(numbers, 1):
             job = job.without(self.findings.lost)
             with closing(frames(job, number, number + 1, findings=self.findings)) as made:

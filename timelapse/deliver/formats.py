@@ -77,8 +77,22 @@ class H264(Output):
         return int(frames * size[0] * size[1] * 0.12 / 8 * 2 ** ((18 - self.crf) / 6))
 
 
+class _Deep:
+    """4:2:0 of 8 or 10 bits, as `depth` says."""
+
+    depth: Depth
+
+    @property
+    def bits(self) -> int:
+        return 10 if self.depth == "10" else 8
+
+    @property
+    def pixels(self) -> str:
+        return "yuv420p10le" if self.bits == 10 else "yuv420p"
+
+
 @dataclass(frozen=True)
-class Hevc(Output):
+class Hevc(_Deep, Output):
     """H.265 (HEVC) in MP4, MOV or MKV: smaller than H.264, also with 10 bits; phones, televisions
     and Apple's programs play it, few browsers.
 
@@ -102,14 +116,6 @@ class Hevc(Output):
         self._check_crf(self.crf)
 
     @property
-    def bits(self) -> int:
-        return 10 if self.depth == "10" else 8
-
-    @property
-    def pixels(self) -> str:
-        return "yuv420p10le" if self.bits == 10 else "yuv420p"
-
-    @property
     def options(self) -> dict[str, object]:
         # info=0: what x265 writes of itself there would tell parts of other threads apart.
         params = f"log-level=none:info=0:open-gop=0:keyint={GROUP}:frame-threads=1"
@@ -131,7 +137,7 @@ class Hevc(Output):
 
 
 @dataclass(frozen=True)
-class Av1(Output):
+class Av1(_Deep, Output):
     """AV1 in MP4, WebM or MKV: the smallest of all, also with 10 bits; browsers and devices from
     about 2020 on play it.
 
@@ -152,14 +158,6 @@ class Av1(Output):
     def __post_init__(self) -> None:
         self._check_crf(self.crf)
         self._need(0 <= self.speed <= 13, f"speed {self.speed}: av1 takes 0 (slowest) to 13")
-
-    @property
-    def bits(self) -> int:
-        return 10 if self.depth == "10" else 8
-
-    @property
-    def pixels(self) -> str:
-        return "yuv420p10le" if self.bits == 10 else "yuv420p"
 
     @property
     def options(self) -> dict[str, object]:

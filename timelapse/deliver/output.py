@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Self
@@ -56,7 +57,7 @@ def container_of(path: Path) -> Container:
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(ABC):
     """What every format has: `rate` in frames per second; `size` of the frame (where not given,
     the commonest still size, brought into 1920x1080); `fit` shows all of a still between black
     bars (pad) or bars of its own blurred light (blur), or fills the frame and cuts what stands
@@ -151,13 +152,13 @@ class Output:
                 f"not {size[0]}x{size[1]}; give another output.size"
             )
 
+    @abstractmethod
     def memory(self, size: tuple[int, int], threads: int) -> int:
         """About how many bytes an encoder takes; measured, and rounded up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def likely_bytes(self, size: tuple[int, int], frames: int) -> int:
         """About how large a film is."""
-        raise NotImplementedError
 
     @property
     def _name(self) -> str:

@@ -8,7 +8,7 @@ from timelapse.overlay.callout import Callout, PointAt
 from timelapse.overlay.cards import Credits, End, Title
 from timelapse.overlay.charts import Progress, SpeedMap
 from timelapse.overlay.compose import Compositor
-from timelapse.overlay.contrast import chooses, treatments
+from timelapse.overlay.contrast import chooses, treatments, words_of
 from timelapse.overlay.contrast import chosen as treatment_for
 from timelapse.overlay.cue import Cue
 from timelapse.overlay.drawing import Canvas, Drawing, Words, said
@@ -78,4 +78,5 @@ __all__ = [
     "said",
     "treatment_for",
     "treatments",
+    "words_of",
 ]

@@ -32,12 +32,12 @@ _BOXES = (96, 128, 160, 192, 224, 255)
 
 def chooses(what: Drawing) -> bool:
     """Whether a drawing is of words that ask for what lies behind them to be chosen."""
-    return any(words.style.contrast == "auto" for words in _words(what))
+    return any(words.style.contrast == "auto" for words in words_of(what))
 
 
 def treatments(what: Drawing) -> Iterator[Drawing]:
     """The same words with ever more behind them: nothing, a shadow, an outline, boxes."""
-    colour = _words(what)[0].style.colour
+    colour = words_of(what)[0].style.colour
     behind = _DARK if luminance(colour) > _MIDDLE else _LIGHT
     bare = {"outline": Share(0), "shadow": Share(0), "box": CLEAR}
     shade = Colour(*behind, 224)
@@ -84,7 +84,7 @@ def contrast(what: Drawing, canvas: Canvas, place: Place, ground: NDArray[np.uin
         return replace(style, colour=Colour(*_LIGHT), **dark)
 
     letters = painted(lettered).rgb
-    size = min(words.style.size for words in _words(what))
+    size = min(words.style.size for words in words_of(what))
     reach = max(2, size.of(canvas.side) // 12)
     box = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = (np.asarray(cv2.dilate(letters[..., 1], box)) > 64) & (letters[..., 1] < 16)
@@ -92,7 +92,7 @@ def contrast(what: Drawing, canvas: Canvas, place: Place, ground: NDArray[np.uin
     fitted = cv2.resize(ground, near.shape[::-1], interpolation=cv2.INTER_LINEAR)
     keep = 1 - behind.alpha[..., None].astype(np.float32) / 255
     under = luminances(fitted * keep + behind.rgb)[near]
-    own = luminance(_words(what)[0].style.colour)
+    own = luminance(words_of(what)[0].style.colour)
     if own > _MIDDLE:
         return float((own + 0.05) / (np.quantile(under, 1 - _WORST) + 0.05))
     return float((np.quantile(under, _WORST) + 0.05) / (own + 0.05))
@@ -119,7 +119,8 @@ def styled(what: Drawing, change: Callable[[Style], Style]) -> Drawing:
     return what
 
 
-def _words(what: Drawing) -> tuple[Words, ...]:
+def words_of(what: Drawing) -> tuple[Words, ...]:
+    """The texts of a drawing, from the top down; none of one that is no text."""
     if isinstance(what, Words):
         return (what,)
     return what.parts if isinstance(what, Stack) else ()

@@ -4,6 +4,7 @@ from timelapse.render.conductor import render, render_all
 from timelapse.render.crew import Crew
 from timelapse.render.frames import frames, still
 from timelapse.render.job import Dress, Findings, Job, Progress
+from timelapse.render.looks import measured
 from timelapse.render.target import check_target
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Progress",
     "check_target",
     "frames",
+    "measured",
     "render",
     "render_all",
     "still",

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timelapse.deliver import H264
 from timelapse.grade import Defects, Gains, HotPixels, Size
 from timelapse.grade.flicker import measure as flicker_of
 from timelapse.grade.hotpixels import measure as defects_of
 from timelapse.grade.levels import levels_of
 from timelapse.ingest.look import look
-from timelapse.overlay import Callout, Compositor, chooses, treatment_for
+from timelapse.overlay import Callout, Compositor, chooses, treatment_for, words_of
 from timelapse.render.job import Dress, Job, Progress
 from timelapse.render.segment import identity
 from timelapse.storage import cache_folder, written_whole
@@ -30,6 +31,8 @@ from timelapse.storage import cache_folder, written_whole
 _LOOKED_AS = 1
 #: Texts are judged over frames so many times smaller than the film's.
 _SMALLER = 4
+#: x, y, width and height in the frame.
+Box = tuple[int, int, int, int]
 
 
 def measured(job: Job, progress: Progress | None = None) -> Job:
@@ -39,9 +42,10 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
     The same job where there is nothing to be found, or all is found already.  Raises RollError,
     StillError.
     """
-    if job.hot_pixels and not job.defects:
+    shows_stills = job.format.burn != "alone"
+    if job.hot_pixels and not job.defects and shows_stills:
         job = replace(job, defects=_defects(job, job.hot_pixels, progress))
-    if job.deflicker and not job.flicker:
+    if job.deflicker and not job.flicker and shows_stills:
         job = replace(job, flicker=_flicker(job, progress))
     sought = {
         layer.sought: layer
@@ -51,12 +55,16 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
     if sought:
         found = {key: _track(job, layer, progress) for key, layer in sought.items()}
         job = replace(job, tracks={**job.tracks, **found})
-    choices = {
-        number: _treatment(job, number)
-        for number, cue in enumerate(job.cues)
+    open_ = [
+        number
+        for number, cue in enumerate(job.cues if job.format.burn else ())
         if number not in job.treatments and cue.start < cue.stop and chooses(cue.what)
-    }
-    return replace(job, treatments={**job.treatments, **choices}) if choices else job
+    ]
+    if not open_:
+        return job
+    compositor = Compositor(job.cues, job.framing.size)
+    choices = {number: _treatment(job, number, compositor.box_of(number)) for number in open_}
+    return replace(job, treatments={**job.treatments, **choices})
 
 
 def _defects(job: Job, settings: HotPixels, progress: Progress | None) -> Defects:
@@ -87,15 +95,14 @@ def _track(job: Job, layer: Callout, progress: Progress | None) -> Any:
     )
 
 
-def _treatment(job: Job, number: int) -> int:
-    """Which of `overlay.treatments` a cue is given, for what lies under it when it comes, in its
-    middle, and when it goes."""
+def _treatment(job: Job, number: int, box: Box) -> int:
+    """Which of `overlay.treatments` a cue is given, for what lies under its box when it comes, in
+    its middle, and when it goes."""
     cue = job.cues[number]
     last = min(cue.stop, job.plan.frames) - 1
     numbers = sorted({cue.start, (cue.start + last) // 2, last})
-    compositor = Compositor(job.cues, job.framing.size)
-    box = compositor.box_of(number)
-    words = repr((_LOOKED_AS, cue.what, cue.place, box, job.framing, *_looked_at(job, numbers)))
+    texts = [(words.words, words.style) for words in words_of(cue.what)]
+    words = repr((_LOOKED_AS, texts, cue.place, box, job.framing, *_looked_at(job, numbers)))
     path = cache_folder() / "looks" / f"{hashlib.blake2b(words.encode()).hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, TypeError):
         return int(json.loads(path.read_text(encoding="ascii")))
@@ -112,12 +119,12 @@ def _looked_at(job: Job, numbers: list[int]) -> Iterator[Any]:
     for number in numbers:
         stills, weights = job.plan.taps.row(number)
         shown = [identity(job.plan.roll.stills[at]) for at in stills.tolist()]
-        yield shown, weights.tolist(), job.plan.taps.way(number)
+        gains = [job.flicker.of(at) for at in stills.tolist()] if job.flicker else []
+        mended = job.defects.digest if job.defects else ""
+        yield shown, weights.tolist(), job.plan.taps.way(number), gains, mended
 
 
-def _under(
-    job: Job, numbers: list[int], box: tuple[int, int, int, int]
-) -> Iterator[NDArray[np.uint8]]:
+def _under(job: Job, numbers: list[int], box: Box) -> Iterator[NDArray[np.uint8]]:
     """What lies under a box (x, y, width, height) on each of those frames, smaller."""
     from timelapse.render.frames import frames
 
@@ -129,6 +136,7 @@ def _under(
         milestones=(),
         overlays=(),
         dress=Dress(),
+        format=H264(rate=job.format.rate),  # whatever the film is: frames as a screen shows them
         treatments={},
     )
     x, y, w, h = box

@@ -106,12 +106,7 @@ def tracks(seed: int, size: tuple[int, int], index: int) -> HotPixels:
 class Camera:
     """Takes stills of one size; building one takes about a second, a still some tens of ms."""
 
-    def __init__(
-        self,
-        size: tuple[int, int],
-        seed: int,
-        sensor: Sensor = Sensor(),
-    ) -> None:
+    def __init__(self, size: tuple[int, int], seed: int, sensor: Sensor = Sensor()) -> None:
         self.size, self.seed, self._sensor = size, seed, sensor
         width, height = size
         self.rocket = Rocket()
