@@ -5,7 +5,8 @@ python -m benchmarks.deflicker [FOLDER]
 A made roll flickers by 5 percent while its texture drifts, a bright thing crosses it, and it slowly
 dawns.  Another one does not flicker, but a flash adds light to two stills, and once the
 light steps up by a quarter: both are to stay.  What is true is known.  FOLDER is a roll of real
-stills, where only the noise from still to still can be told.
+stills, where only the noise from still to still can be told.  The simulated night is so dark that
+half of it is below a hundredth of white, over a black that does not flicker.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.grade.flicker import lit, measure
+from timelapse.grade.flicker import measure
 from timelapse.grade.levels import Levels, levels_of
+from timelapse.grade.light import lit
 from timelapse.grade.smooth import smoother
 from timelapse.ingest import scan
 from timelapse.ingest.look import LUMINANCE, look, measured
+from timelapse.simulate.camera import Camera
 from timelapse.srgb import linear_of, shown_of
 
 COUNT, WIDTH, HEIGHT = 240, 192, 128
+NIGHT = (480, 270)
 FLICKER, FLASH, STEP = 0.05, (80, 81), 160
 #: How far ffmpeg's filter looks: its own choice, and about half as far as ours of 15 s.
 SIZES = (5, 15)
@@ -79,6 +83,23 @@ def _texture(random: np.random.Generator) -> Floats:
     )
     texture: Floats = np.exp(0.8 * coarse + 0.4 * fine)
     return texture
+
+
+def night(flicker: float) -> tuple[Stills, Levels, Floats]:
+    """The same of the simulated launch, late in it: city lights pass, and the rocket burns."""
+    random, camera = np.random.default_rng(_SEED), Camera(NIGHT, _SEED)
+    seconds = 400 + np.arange(COUNT) / 2
+    factors = np.exp(random.normal(0, flicker, COUNT))
+    stills, clean = (
+        [
+            camera.expose(float(t), at, float(by))
+            for at, (t, by) in enumerate(zip(seconds, gains, strict=True))
+        ]
+        for gains in (factors, np.ones(COUNT))
+    )
+    patches = [measured(still, NIGHT)["patches"] for still in stills]
+    levels = Levels(seconds - 400, np.array(patches, np.float32), np.full(COUNT, np.nan))
+    return stills, levels, np.array([_mean(_light(still)) for still in clean])
 
 
 def ours(stills: Stills, levels: Levels) -> Floats:
@@ -151,21 +172,23 @@ def _step(curve: Floats) -> float:
 
 
 def main() -> None:
-    print(f"a made roll that flickers by {FLICKER:.0%}\n{'':<20} {'noise left':>10} {'drift':>8}")
-    for name, left in noise(*made(FLICKER, events=False)):
-        print(f"{name:<20} {left.share:>10.1%} {left.drift:>8.1%}")
+    rolls = {"a made roll": made(FLICKER, events=False), "the simulated night": night(FLICKER)}
+    for what, roll in rolls.items():
+        print(f"\n{what}, {FLICKER:.0%} of flicker\n{'':<20} {'noise left':>10} {'drift':>8}")
+        for name, left in noise(*roll):
+            print(f"{name:<20} {left.share:>10.1%} {left.drift:>8.1%}")
     stills, levels, truth = made(0, events=True)
     print(f"\none with a flash and a step\n{'':<20} {'flash':>10} {'step':>8}")
     for name, curve in tools(stills, levels):
         flash, step = _flash(curve) / _flash(truth), _step(curve) / _step(truth)
         print(f"{name:<20} {flash:>10.1%} {step:>8.1%}")
     for folder in sys.argv[1:]:
-        roll = scan(folder)
-        real = [_read(Path(still.file.path)) for still in roll.stills]
+        scanned = scan(folder)
+        real = [_read(Path(still.file.path)) for still in scanned.stills]
         print(
             f"\n{Path(folder).name}, {len(real)} stills\n{'':<20} {'noise left':>10} {'drift':>8}"
         )
-        for name, left in noise(real, levels_of(roll.stills, look(roll).rows), None):
+        for name, left in noise(real, levels_of(scanned.stills, look(scanned).rows), None):
             print(f"{name:<20} {left.share:>10.1%} {left.drift:>8.1%}")
 
 

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from timelapse.cli import main
 from timelapse.errors import ProjectError
 from timelapse.grade.curves import curve_plot
-from timelapse.grade.flicker import Deflicker, Gains, lit, measure
-from timelapse.grade.levels import Area, Levels, levels_of
+from timelapse.grade.flicker import Deflicker, Gains, measure
+from timelapse.grade.levels import Area, Levels, Moving, levels_of
+from timelapse.grade.light import lit
 from timelapse.grade.smooth import middles, smoother
 from timelapse.ingest import File, Still, scan
 from timelapse.ingest.look import LOOK, LUMINANCE, look, measured
+from timelapse.project import load
+from timelapse.simulate.camera import Camera
 from timelapse.srgb import linear_of, shown_of
-from timelapse.times import Seconds
+from timelapse.times import CaptureTime, Seconds
 
 COUNT, SIZE = 120, (128, 192)
 Floats = NDArray[np.float64]
@@ -123,6 +126,21 @@ def test_flicker_of_five_percent_falls_by_95(per_channel: bool) -> None:
     assert dawn[1] == pytest.approx(dawn[0], abs=0.03)
 
 
+def test_the_simulated_night_flickers_less_by_95_percent() -> None:
+    """Half of it is below a hundredth of white, over a black that does not flicker; lights pass."""
+    camera, count = Camera((320, 180), 10), 40
+    factors = np.exp(0.05 * np.random.default_rng(3).standard_normal(count))
+    stills, clean = (
+        [camera.expose(450 + at / 2, at, float(by)) for at, by in enumerate(gains)]
+        for gains in (factors, np.ones(count))
+    )
+    gains = measure(levels(stills, np.arange(count) / 2))
+    before, true = (curve([linear_of(s / 255) for s in roll]) for roll in (stills, clean))
+    assert fall(before, curve(corrected(stills, gains)), true) >= 0.95
+    assert not gains.flashes
+    assert not gains.steps
+
+
 def test_colour_flicker_needs_the_channels_apart() -> None:
     clean = scene()
     red = np.exp(0.05 * np.random.default_rng(4).standard_normal(COUNT))
@@ -158,15 +176,94 @@ def test_a_reference_area_is_what_counts() -> None:
         both[:, :120] = still[:, :120] * left
         stills.append(shown(both))
     here: Area = (0.7, 0, 1, 1)
-    fixed, moving = (
-        measure(levels(stills), Deflicker(area=area)) for area in (here, lambda _: here)
-    )
+    unmoved = Moving(((CaptureTime(Fraction(0)), here),))
+    fixed, moving = (measure(levels(stills), Deflicker(area=area)) for area in (here, unmoved))
     np.testing.assert_array_equal(fixed.gains, moving.gains)
     seen = [slice(None), slice(136, None)]
     before = np.array([np.log(linear_of(s[seen[0], seen[1]] / 255).mean()) for s in stills])
     after = np.array([np.log(s[seen[0], seen[1]].mean()) for s in corrected(stills, fixed)])
     true = np.array([np.log(s[seen[0], seen[1]].mean()) for s in clean])
     assert fall(before, after, true) >= 0.9
+
+
+def test_a_reference_area_moves_with_what_is_good_to_go_by() -> None:
+    """A wall that flickers as the stills do goes from left to right between lamps that do as they
+    like: only who follows it sees the flicker."""
+    rng = np.random.default_rng(7)
+    clean = scene(drift=0)
+    flicker, *lamps = (np.exp(0.06 * rng.standard_normal(COUNT)) for _ in range(3))
+    stills = []
+    for at, still in enumerate(clean):
+        left = round(at / (COUNT - 1) * (SIZE[1] - 64))
+        lit_up = still * lamps[0][at]
+        lit_up[:, left + 32 :] = still[:, left + 32 :] * lamps[1][at]
+        lit_up[:, left : left + 64] = still[:, left : left + 64] * flicker[at]
+        stills.append(shown(lit_up))
+    found = replace(levels(stills, np.arange(COUNT, dtype=np.float64)), first=EPOCH)
+    third = 1 / 3
+    follows = Moving(((EPOCH, (0, 0, third, 1)), (EPOCH + (COUNT - 1), (1 - third, 0, 1, 1))))
+    stays: Area = (0, 0, third, 1)
+
+    def left_of(area: Area | Moving) -> float:
+        gains = np.log(measure(found, Deflicker(area=area)).gains[:, 1])
+        return float(np.diff(gains + np.log(flicker)).std() / np.diff(np.log(flicker)).std())
+
+    assert left_of(follows) < 0.1 < 0.5 < left_of(stays)
+
+
+def test_a_moving_area_is_held_at_its_ends_and_even_between() -> None:
+    moving = Moving(((EPOCH + 10, (0, 0, 0.5, 1)), (EPOCH + 20, (0.5, 0.2, 1, 1))))
+    found = moving.at(np.array([0.0, 10.0, 15.0, 20.0, 99.0]), EPOCH)
+    np.testing.assert_allclose(found[:2], [[0, 0, 0.5, 1]] * 2)
+    np.testing.assert_allclose(found[2], [0.25, 0.1, 0.75, 1])
+    np.testing.assert_allclose(found[3:], [[0.5, 0.2, 1, 1]] * 2)
+    same = Moving(((EPOCH + 10, (0, 0, 0.5, 1)), (EPOCH + 20, (0.5, 0.2, 1, 1))))
+    assert hash(Deflicker(area=moving)) == hash(Deflicker(area=same))
+    assert repr(moving) == repr(same)
+    with pytest.raises(ProjectError, match="is not after the key before"):
+        Moving(moving.keys[::-1])
+    with pytest.raises(ProjectError, match="no keys"):
+        Moving(())
+
+
+AREAS = {
+    "[20 %, 0, 1, 60 %]": "",
+    "[{at: T+4 s, box: [0, 0, 1, 1]}, {at: '2018-11-16T18:14:20Z', box: [0, 0, 1, 60 %]}]": "",
+    "[{at: still 003, box: [0, 0, 1, 1]}, {at: 1 s, box: [0, 0, 1, 60 %]}]": "",
+    "[50 %, 0, 20 %, 1]": r"3:27: grade\.deflicker\.area: .*shares of a still",
+    "[{at: T+4 s, box: [0, 0, 0, 1]}]": r"3:45: grade\.deflicker\.area\[0\]\.box: .*shares of a",
+    "[{at: T+4 s}]": r"3:28: grade\.deflicker\.area\[0\]: needs box",
+    "[{at: still none, box: [0, 0, 1, 1]}]": r"3:33: grade\.deflicker\.area\[0\]\.at: .*none",
+    "[{at: T+4 s, box: [0, 0, 1, 1]}, {at: T+4 s, box: [0, 0, 1, 60 %]}]": (
+        r"3:65: grade\.deflicker\.area\[1\]\.at: .*not after the key before"
+    ),
+    "[]": r"3:27: grade\.deflicker\.area",
+}
+
+
+@pytest.mark.parametrize(("area", "says"), AREAS.items())
+def test_areas_are_read_on_any_clock_and_told_at_their_place(
+    area: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "roll").mkdir()
+    for at in range(16):
+        write_still(tmp_path / "roll" / f"{at:03}.jpg", shown(scene(1)[0]), EPOCH + at)
+    source = tmp_path / "p.yaml"
+    source.write_text(
+        f"roll: {{stills: roll}}\nschedule: {{speed: 5}}\ngrade: {{deflicker: {{area: {area}}}}}\n"
+    )
+    if says:
+        with pytest.raises(ProjectError, match=says):
+            load(source).job()
+        return
+    project = load(source)
+    found = project.deflicker(project.scan())
+    assert found is not None
+    if isinstance(found.area, Moving):
+        ends = [(EPOCH + 4, EPOCH + 12), (EPOCH + 3, EPOCH + 5)]
+        assert tuple(when for when, _ in found.area.keys) in ends
+    else:
+        assert found.area == (0.2, 0, 1, 0.6)
 
 
 # ------------------------------------------------------------------ what is real stays
@@ -428,6 +525,27 @@ def test_scan_draws_the_curves(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert len(ElementTree.fromstring(svg.read_text()).findall(".//{*}polyline")) == 3
     assert "from still to still by" in page.read_text()
+    # the settings are the project's own, from its file or an option
+    project = tmp_path / "p.yaml"
+    project.write_text(
+        "roll: {stills: roll}\nschedule: {speed: 1}\n"
+        "grade: {deflicker: {area: [{at: T+5 s, box: [0, 0, 50 %, 1]}]}}\n"
+    )
+    none = ["--set", "grade.deflicker={strength: 0}"]
+    drawn = {"": svg.read_text()}
+    for name, asked in {"idle": [str(folder), *none], "area": [str(project)]}.items():
+        done = CliRunner().invoke(main, ["scan", *asked, "--plot", str(svg), "-q"])
+        assert done.exit_code == 0, done.output
+        drawn[name] = svg.read_text()
+    lines = {
+        name: [
+            line.get("points") for line in ElementTree.fromstring(text).iterfind(".//{*}polyline")
+        ]
+        for name, text in drawn.items()
+    }
+    assert lines["idle"][0] == lines["idle"][1]
+    assert lines[""][0] != lines[""][1]
+    assert lines["area"][2] not in (lines[""][2], lines["idle"][2])
     refused = CliRunner().invoke(main, ["scan", str(folder), "--plot", str(tmp_path / "a.png")])
     assert refused.exit_code != 0
 

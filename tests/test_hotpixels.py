@@ -20,7 +20,7 @@ from tests.conftest import EPOCH, write_still
 from timelapse.errors import ProjectError
 from timelapse.grade import cosmic
 from timelapse.grade.cosmic import CosmicRays, Optics
-from timelapse.grade.defects import DefectMap, Kind, load, save, sensor_of
+from timelapse.grade.defects import DefectMap, Kind, load, save, sensor_of, together
 from timelapse.grade.hotpixels import Defects, HotPixels, measure
 from timelapse.grade.repairs import Repairs
 from timelapse.grade.repairs import _responses as responses
@@ -130,6 +130,16 @@ def test_maps_are_merged_with_the_wider_limits() -> None:
     assert both.since.tolist() == [5, -np.inf, -np.inf]
     with pytest.raises(ProjectError, match="merged"):
         one.merged(DefectMap.none((1, 1)))
+
+
+def test_a_file_of_maps_grows_with_each_roll(tmp_path: Path) -> None:
+    one = {("a", SIZE): DefectMap.known(SIZE, [(1, 1)]), ("b", SIZE): DefectMap.none(SIZE)}
+    save(one, tmp_path / "map.npz")
+    more = {("a", SIZE): DefectMap.known(SIZE, [(2, 2)]), ("c", SIZE): DefectMap.none(SIZE)}
+    save(together(load(tmp_path / "map.npz"), more), tmp_path / "map.npz")
+    found = load(tmp_path / "map.npz")
+    assert [camera for camera, _ in found] == ["a", "b", "c"]
+    assert found["a", SIZE].places.tolist() == [[1, 1], [2, 2]]
 
 
 def test_known_pixels_have_to_be_on_the_sensor() -> None:
@@ -323,6 +333,28 @@ def test_a_defect_that_comes_is_repaired_from_then_on(tmp_path: Path) -> None:
     assert repairs.apply(last, stills[35])[40, 50, 0] < hot - 80
 
 
+@pytest.mark.parametrize("first", [8, 28])
+def test_a_defect_is_not_repaired_before_it_came(tmp_path: Path, first: int) -> None:
+    stills = moving(tmp_path / "roll", {(40, 50, 0): 120, (90, 90, 1): 40}, count=40, since=first)
+    found = only(measure(stills))
+    assert cores(found) == {(40, 50), (90, 90)}
+    moments = [float(still.captured.seconds) for still in stills]
+    assert ((moments[first - 2] < found.since) & (found.since < moments[first + 1])).all()
+
+
+def test_each_camera_has_a_map_of_its_own(tmp_path: Path) -> None:
+    """Two cameras that took turns."""
+    one = moving(tmp_path / "one", {(40, 50, 0): 120})
+    other = moving(tmp_path / "other", {(80, 33, 1): 90})
+    mixed = [s for pair in zip(one, other, strict=True) for s in (pair[0], replace(pair[1],
+             camera="NIKON D4"))]  # fmt: skip
+    found = measure(mixed)
+    assert {camera: cores(each) for (camera, _), each in found.maps.items()} == {
+        one[0].camera: {(40, 50)},
+        "NIKON D4": {(80, 33)},
+    }
+
+
 def test_few_stills_cannot_tell(tmp_path: Path) -> None:
     found = measure(moving(tmp_path / "roll", DEFECTS, count=5))
     assert found.idle
@@ -381,9 +413,9 @@ def test_hot_pixels_of_the_launch_are_found(launch: dict[str, Any]) -> None:
     found = only(launch["defects"])
     truth = {(y, x) for x, y, _ in launch["hot truth"]["hot_pixels"]}
     place = {(y, x) for y, x in found.places.tolist()}
-    assert len(truth & place) >= 0.98 * len(truth)
-    assert len(truth & cores(found)) >= 0.97 * len(truth)
-    assert len(cores(found) - truth) <= 2
+    assert len(truth & place) >= 0.985 * len(truth)
+    assert len(truth & cores(found)) >= 0.98 * len(truth)
+    assert len(cores(found) - truth) <= 1
     assert measure(launch["clean"]).idle
 
 
@@ -438,6 +470,10 @@ def night(hits: list[tuple[int, int, int]] = [], shift: float = 0) -> np.ndarray
     return np.clip(light, 0, 255).astype(np.uint8)
 
 
+def beside_of(stills: list[np.ndarray], at: int) -> list[np.ndarray | None]:
+    return [stills[at - 1] if at else None, stills[at + 1] if at + 1 < len(stills) else None]
+
+
 HITS = [(30, 140, 0), (60, 141, 1), (61, 142, 1), (100, 150, 2)]
 
 
@@ -461,6 +497,40 @@ def test_what_is_in_the_next_still_is_no_hit() -> None:
         pixels = night(HITS)
         assert cosmic.repair(pixels, before, after, OPTICS) == 0
         np.testing.assert_array_equal(pixels, night(HITS))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_neighbour_suffices(side: int) -> None:
+    """At the ends of a roll."""
+    pixels, beside = night(HITS), [night(shift=-6), night(shift=6)]
+    beside[side] = None
+    assert cosmic.repair(pixels, *beside, OPTICS) == len(HITS)
+
+
+def test_the_tail_of_a_track_goes_with_it() -> None:
+    """A second photosite of 20 levels is below what is held to be a hit by itself."""
+    for hits, repaired in (([(60, 141, 1)], 2), ([], 0)):
+        pixels = night(hits)
+        pixels[61, 142, 2] = 42
+        assert cosmic.repair(pixels, night(shift=-6), night(shift=6), OPTICS) == repaired
+
+
+def test_optics_that_were_found_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMELAPSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "roll").mkdir()
+    for number in range(3):
+        write_still(tmp_path / f"roll/{number}.png", night(shift=number), EPOCH + Fraction(number))
+    stills = scan(tmp_path / "roll").stills
+    first = cosmic.measure(stills, identities="a")
+    for still in stills:
+        Path(still.file.path).unlink()
+    again = cosmic.measure(stills, identities="a")
+    assert (again, hash(again), repr(again)) == (first, hash(first), repr(first))
+    assert first != (nothing := cosmic.measure(stills, identities="b"))
+    assert cosmic.measure(stills, CosmicRays(sharp=0.5), identities="a") != first
+    for kept in (tmp_path / "cache").rglob("*.json"):
+        kept.write_text("{}")
+    assert cosmic.measure(stills, identities="a") == nothing
 
 
 def test_a_strobe_is_no_hit() -> None:
@@ -499,20 +569,20 @@ def test_hits_of_the_simulator_are_repaired(tmp_path: Path) -> None:
         )
     seen, repaired, changed = 0, 0, 0
     for at, (still, true) in enumerate(zip(hit, clean, strict=True)):
-        neighbours = [hit[at - 1] if at else None, hit[at + 1] if at + 1 < len(hit) else None]
         pixels = still.copy()
-        cosmic.repair(pixels, *neighbours, optics)
+        cosmic.repair(pixels, *beside_of(hit, at), optics)
         away = (pixels != still).any(axis=2)
         for x, y, channel in rolls["hit truth"]["stills"][at]["cosmic_rays"]:
             was = abs(int(still[y, x, channel]) - int(true[y, x, channel]))
             now = abs(int(pixels[y, x, channel]) - int(true[y, x, channel]))
-            seen += was >= 40
-            repaired += was >= 40 and now <= 0.25 * was
-            away[y, x] = False
+            seen += 1
+            repaired += now <= max(0.25 * was, 6)
+            away[y - 4 : y + 5, x - 4 : x + 5] = False  # what its JPEG has made of it
         changed += int(away.sum())
+        assert cosmic.repair(true.copy(), *beside_of(clean, at), optics) == 0
     assert seen > 15
     assert repaired >= 0.9 * seen
-    assert changed <= 2
+    assert changed == 0
 
 
 # --- real stills

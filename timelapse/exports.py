@@ -60,7 +60,8 @@ class Choices:
 
     `film` is the finished film's path, `at` the poster's instant, `column` that of a keogram, as a
     share of the stills' width; `width` is that of a sheet, keogram or preview in pixels; `tiles`
-    are the columns and rows of a sheet; a preview lasts `length` at most, at `rate`.
+    are the columns and rows of a sheet; a preview lasts `length` at most, at `rate`; to `compare`
+    there is a second keogram, of the stills as they are corrected.
     """
 
     film: Path = Path("film.mp4")
@@ -70,6 +71,7 @@ class Choices:
     tiles: tuple[int, int] = (4, 5)
     length: Seconds = field(default=Seconds(8))
     rate: Rate = field(default=Rate(12))
+    compare: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def _write(
         case "sheet":
             write_picture(path, pictures.sheet(choices.tiles, choices.width or 1920))
         case "keogram":
-            write_picture(path, pictures.keogram(choices.column, choices.width or 1920))
+            made = pictures.keogram(choices.column, choices.width or 1920, compare=choices.compare)
+            write_picture(path, made)
         case "preview":
             with _written(path) as draft:
                 _preview(draft, path.suffix.lower() in Gif.endings, pictures, choices)

@@ -10,17 +10,19 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
+from timelapse.compare import SIDES, graded
 from timelapse.deliver import H264
-from timelapse.deliver.sheets import Axis, Tile, contact_sheet, keogram, tile_width
+from timelapse.deliver.sheets import Axis, Tile, Version, contact_sheet, keogram, tile_width
 from timelapse.errors import RenderError
-from timelapse.grade import Display, Size
+from timelapse.grade import Display, Size, corrections, from_mix, to_mix
+from timelapse.ingest import Pixels
 from timelapse.render import Findings, Job, Progress, frames, measured
 from timelapse.times import AnyTime, Rate
 from timelapse.told import marks
 
 _NAME_AT_MOST = 60
-#: Times below a keogram.
-_TIMES = 5
+#: Times below a keogram, where it is wide enough: so many pixels for each.
+_TIMES, _WIDE = 5, 60
 
 
 def names(job: Job) -> tuple[tuple[str, int], ...]:
@@ -39,6 +41,23 @@ def _file_name(label: str) -> str:
     kept = "".join(each if unicodedata.category(each)[0] in "LMN" else "-" for each in words)
     short = re.sub("-+", "-", kept).strip("-")[:_NAME_AT_MOST].strip("-")
     return short or "milestone"
+
+
+def _versions(job: Job, first: int) -> tuple[Version, Version]:
+    """A keogram's stills, of which `first` is the first, as they were taken and as corrected."""
+
+    stills = job.plan.roll.stills
+
+    def corrected(at: int, pixels: Pixels) -> Pixels:
+        made = corrections(job.grade, job.found, stills, [first + at])
+        if made.defects:
+            pixels = made.defects.repairs.apply(pixels, stills[first + at])
+        if gain := made.gain(0):
+            pixels = from_mix(to_mix(pixels, "linear", gain=gain), "linear")
+        return pixels
+
+    before, after = SIDES
+    return Version(before), Version(after, corrected)
 
 
 class Preview(NamedTuple):
@@ -100,15 +119,21 @@ class Pictures:
         numbers = [at * plan.frames // count for at in range(count)]
         return Preview(self._frames(small, numbers), Rate(count / length), small.framing.size)
 
-    def keogram(self, column: Fraction, width: int) -> Display:
-        """A column of each still that the film uses, over mission time; milestones are marked."""
-        job, plan = self._job, self._job.plan
+    def keogram(self, column: Fraction, width: int, *, compare: bool = False) -> Display:
+        """A column of each still that the film uses, over mission time; milestones are marked.
+
+        Stills are shown as they were taken; or, to compare, so, and below as they are corrected,
+        but for what moves them.  Raises RenderError where they are not.
+        """
+        job = measured(graded(self._job), self._tick) if compare else self._job
+        plan = job.plan
         roll, line = plan.roll, plan.timeline
         first, last = int(plan.taps.used[0]), int(plan.taps.used[-1])
         stills = roll.stills[first : last + 1]
         start, end = stills[0].captured, stills[-1].captured + roll.interval
         span = end - start
-        times = [start + span * at / (_TIMES - 1) for at in range(_TIMES)]
+        count = min(_TIMES, max(1, width // _WIDE))
+        times = [start + span * at / max(1, count - 1) for at in range(count)]
         shares = {(line.capture_of(mark.mission) - start) / span for mark in marks(job)}
         picture, lost = keogram(
             stills,
@@ -117,6 +142,7 @@ class Pictures:
             column=column,
             longest_step=roll.longest_step,
             limits=roll.limits,
+            versions=_versions(job, first) if compare else (Version(),),
             axis=Axis(
                 [line.mission_of(time).clock() for time in times],
                 sorted(share for share in shares if 0 <= share < 1),

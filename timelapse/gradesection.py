@@ -1,16 +1,61 @@
-"""The section `grade` of the project file: what is taken out of the stills."""
+"""The section `grade` of the project file: what is done to stills, and to frames."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+import numpy as np
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from timelapse.grade import Deflicker, HotPixels
+from timelapse.errors import ProjectError
+from timelapse.grade import (
+    CosmicRays,
+    Deflicker,
+    Denoise,
+    Grade,
+    HotPixels,
+    Stabilise,
+    Tone,
+    Way,
+)
+from timelapse.grade.levels import Area, Moving, checked
+from timelapse.ingest import Roll
 from timelapse.overlay import Share
-from timelapse.section import Section
-from timelapse.times import Seconds
+from timelapse.retime import Timeline
+from timelapse.section import Placed, Section
+from timelapse.times import CaptureTime, Seconds
+from timelapse.written import Instant
+
+
+def _shares(box: tuple[Share, Share, Share, Share]) -> Area:
+    left, top, right, bottom = map(float, box)
+    return left, top, right, bottom
+
+
+def _fitting(box: tuple[Share, Share, Share, Share]) -> tuple[Share, Share, Share, Share]:
+    checked(_shares(box))
+    return box
+
+
+#: Left, top, right and bottom.
+_Box = Annotated[tuple[Share, Share, Share, Share], AfterValidator(_fitting)]
+
+
+class AreaKey(Section):
+    """Where the area to go by is at one instant."""
+
+    at: Instant
+    box: Annotated[
+        _Box, Field(description="Its left, top, right and bottom, in shares of a still.")
+    ]
+
+
+def _kind_of_area(value: object) -> str:
+    keyed = isinstance(value, list | tuple) and any(isinstance(v, dict | AreaKey) for v in value)
+    return "keys" if keyed else "box"
 
 
 class DeflickerSection(Section):
@@ -22,8 +67,15 @@ class DeflickerSection(Section):
     strength: Annotated[Share, Field(description="How much of it is taken out.")] = Share(1)
     per_channel: bool = False
     area: Annotated[
-        tuple[Share, Share, Share, Share] | None,
-        Field(description="What to go by: left, top, right and bottom, in shares of a still."),
+        Annotated[
+            Annotated[_Box, Tag("box")] | Annotated[tuple[AreaKey, ...], Tag("keys")],
+            Discriminator(_kind_of_area),
+        ]
+        | None,
+        Field(
+            description="What to go by: left, top, right and bottom, in shares of a still; or a "
+            "list of keys, between which it moves evenly."
+        ),
     ] = None
     exposure: Annotated[
         bool, Field(description="Level the jumps of the exposure that EXIF tells of.")
@@ -34,16 +86,34 @@ class DeflickerSection(Section):
 
     @property
     def settings(self) -> Deflicker:
-        """Raises ProjectError."""
-        area = tuple(map(float, self.area)) if self.area else None
+        """Without an area that moves: that depends on the clip.  Raises ProjectError."""
         return Deflicker(
             self.over,
             float(self.strength),
             self.per_channel,
-            area,  # type: ignore[arg-type]  # four, as the field says
+            None if self.area is None or self._keys else _shares(self.area),  # type: ignore[arg-type]
             self.exposure,
             self.white_balance,
         )
+
+    @property
+    def _keys(self) -> tuple[AreaKey, ...]:
+        return tuple(key for key in self.area or () if isinstance(key, AreaKey))
+
+    @property
+    def moves(self) -> bool:
+        """Whether the area does."""
+        return bool(self._keys)
+
+    def moving(self, timeline: Timeline, placed: Placed) -> Moving:
+        """The area that moves in a clip; raises ProjectError at the place of a key."""
+        keys: list[tuple[CaptureTime, Area]] = []
+        for number, key in enumerate(self._keys):
+            with placed("grade", "deflicker", "area", number, "at"):
+                when = timeline.capture_of(key.at.resolve(timeline.context).time)
+                keys.append((when, _shares(key.box)))
+                moving = Moving(tuple(keys))
+        return moving
 
 
 class HotPixelsSection(Section):
@@ -65,36 +135,180 @@ class HotPixelsSection(Section):
         return HotPixels(self.search, path, self.known, self.stills, self.sure, self.faintest)
 
 
+class CosmicRaysSection(Section):
+    """Takes out what hit the sensor in one still alone; see hot-pixels.md."""
+
+    sharp: Annotated[
+        float, Field(description="How much sharper than the lens a hit is, 0 to 1.")
+    ] = CosmicRays().sharp
+
+    @property
+    def settings(self) -> CosmicRays:
+        """Raises ProjectError."""
+        return CosmicRays(self.sharp)
+
+
+class StrengthKey(Section):
+    """How much noise is taken out from one instant on; evenly between two."""
+
+    at: Instant
+    strength: Share
+
+
+class DenoiseSection(Section):
+    """Takes noise out of stills by their neighbours; see denoise.md."""
+
+    way: Annotated[Way, Field(description="What becomes of a still and its neighbours.")] = "mean"
+    reach: Annotated[int, Field(description="How many stills are asked to each side, 1 to 4.")] = 1
+    strength: Annotated[Share, Field(description="How much a neighbour counts.")] = Share(1)
+    keys: Annotated[
+        tuple[StrengthKey, ...], Field(description="Instants at which the strength is another.")
+    ] = ()
+
+    @property
+    def settings(self) -> Denoise:
+        """Raises ProjectError."""
+        return Denoise(self.way, self.reach, float(self.strength))
+
+    def strengths(self, roll: Roll, timeline: Timeline, placed: Placed) -> dict[int, float]:
+        """Those of the stills of a roll, by their indices, where there are keys; raises
+        ProjectError at the place of a key."""
+        times: list[float] = []
+        for number, key in enumerate(self.keys):
+            with placed("grade", "denoise", "keys", number, "at"):
+                when = timeline.capture_of(key.at.resolve(timeline.context).time)
+                times.append(float(when - roll.first))
+                if times[-1] <= max(times[:-1], default=times[-1] - 1):
+                    raise ProjectError("is not after the key before; put them in order")
+        if not times:
+            return {}
+        taken = [float(still.captured - roll.first) for still in roll.stills]
+        found = np.interp(taken, times, [float(key.strength) for key in self.keys])
+        return dict(enumerate(np.round(found, 6).tolist()))
+
+
+_Word = Literal["auto", "off"]
+
+
+def _kind(value: object) -> str:
+    return "word" if isinstance(value, str) else "keys"
+
+
+def _kind_or_time(value: object) -> str:
+    if isinstance(value, dict | Section):
+        return "keys"
+    return "word" if value in get_args(_Word) else "time"
+
+
 class GradeSection(Section):
-    """What is done to the stills: `hot_pixels: auto`, `deflicker: 15 s`, or with keys of their
-    own."""
+    """What is done to the stills, each `off`, `auto`, or with keys of its own: `hot_pixels: auto`,
+    `deflicker: 15 s`.  `tone` is that of the frames."""
 
     hot_pixels: Annotated[
         Annotated[
-            Annotated[HotPixelsSection, Tag("keys")]
-            | Annotated[Literal["auto", "off"], Tag("word")],
-            Discriminator(lambda value: "keys" if isinstance(value, dict | Section) else "word"),
+            Annotated[HotPixelsSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Discriminator(_kind),
         ],
         Field(description="Hot and dead pixels are found in the roll itself, and mended."),
     ] = "off"
+    cosmic_rays: Annotated[
+        Annotated[
+            Annotated[CosmicRaysSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Discriminator(_kind),
+        ],
+        Field(description="What hit the sensor in one still alone is taken out."),
+    ] = "off"
     deflicker: Annotated[
         Annotated[
-            Annotated[DeflickerSection, Tag("keys")] | Annotated[Seconds, Tag("time")],
-            Discriminator(lambda value: "keys" if isinstance(value, dict | Section) else "time"),
-        ]
-        | None,
-        Field(description="What takes less time than this is flicker, and is taken out."),
-    ] = None
+            Annotated[DeflickerSection, Tag("keys")]
+            | Annotated[_Word, Tag("word")]
+            | Annotated[Seconds, Tag("time")],
+            Discriminator(_kind_or_time),
+        ],
+        Field(description="What takes less than a time (auto: 15 s) is flicker, and taken out."),
+    ] = "off"
+    stabilise: Annotated[
+        Annotated[
+            Annotated[Stabilise, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Discriminator(_kind),
+        ],
+        Field(description="Stills are laid over each other, so that the film does not shake."),
+    ] = "off"
+    denoise: Annotated[
+        Annotated[
+            Annotated[DenoiseSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Discriminator(_kind),
+        ],
+        Field(description="Noise is taken out of stills by their neighbours in time."),
+    ] = "off"
+    sidecars: Annotated[
+        _Word, Field(description="Exposure and crop of XMP files beside the stills are followed.")
+    ] = "off"
+    tone: Annotated[
+        Tone, Field(description="How bright and of what colour frames are; see tone.md.")
+    ] = Tone()
+
+    def grade(self, base: Path, roll: Roll, timeline: Timeline, placed: Placed) -> Grade:
+        """What is done to the stills of a roll, but for what sidecars say; `base` is where paths
+        start from.  Raises ProjectError at the place of what cannot be meant."""
+        with placed("grade", "stabilise"):
+            stabilise = self._stabilise(base)
+        reference = None
+        if stabilise and stabilise.reference:
+            with placed("grade", "stabilise", "reference"):
+                reference = roll.stills.index(roll.find(stabilise.reference))
+        with placed("grade", "denoise"):
+            denoise = self._denoise
+        strengths = dict[int, float]()
+        if isinstance(self.denoise, DenoiseSection):
+            strengths = self.denoise.strengths(roll, timeline, placed)
+        return Grade(
+            self._hot_pixels(base, placed),
+            self._cosmic_rays(placed),
+            self.deflickering(roll, lambda: timeline, placed),
+            stabilise,
+            reference,
+            denoise,
+            strengths,
+        )
+
+    def deflickering(
+        self, roll: Roll, timeline: Callable[[], Timeline], placed: Placed
+    ) -> Deflicker | None:
+        """How flicker is taken out, where that is asked for; the timeline is asked for where an
+        area moves.  Raises ProjectError."""
+        section = self.deflicker
+        if not isinstance(section, DeflickerSection):
+            if section == "off":
+                return None
+            with placed("grade", "deflicker"):
+                return Deflicker() if section == "auto" else Deflicker(section)
+        with placed("grade", "deflicker"):
+            settings = section.settings
+        if not section.moves:
+            return settings
+        return replace(settings, area=section.moving(timeline(), placed))
+
+    def _hot_pixels(self, base: Path, placed: Placed) -> HotPixels | None:
+        with placed("grade", "hot_pixels"):
+            if isinstance(self.hot_pixels, HotPixelsSection):
+                return self.hot_pixels.settings(base)
+        return HotPixels() if self.hot_pixels == "auto" else None
+
+    def _cosmic_rays(self, placed: Placed) -> CosmicRays | None:
+        with placed("grade", "cosmic_rays"):
+            if isinstance(self.cosmic_rays, CosmicRaysSection):
+                return self.cosmic_rays.settings
+        return CosmicRays() if self.cosmic_rays == "auto" else None
+
+    def _stabilise(self, base: Path) -> Stabilise | None:
+        if not isinstance(self.stabilise, Stabilise):
+            return Stabilise() if self.stabilise == "auto" else None
+        mask = self.stabilise.mask
+        return replace(self.stabilise, mask=base / mask.expanduser()) if mask else self.stabilise
 
     @property
-    def steadied(self) -> Deflicker | None:
-        """Raises ProjectError."""
-        if isinstance(self.deflicker, DeflickerSection):
-            return self.deflicker.settings
-        return Deflicker(self.deflicker) if self.deflicker is not None else None
-
-    def mended(self, base: Path) -> HotPixels | None:
-        """`base` is where a map's path starts from; raises ProjectError."""
-        if isinstance(self.hot_pixels, HotPixelsSection):
-            return self.hot_pixels.settings(base)
-        return HotPixels() if self.hot_pixels == "auto" else None
+    def _denoise(self) -> Denoise | None:
+        if isinstance(self.denoise, DenoiseSection):
+            return self.denoise.settings
+        return Denoise() if self.denoise == "auto" else None

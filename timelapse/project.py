@@ -7,7 +7,7 @@ and overlay are the stages' own dataclasses, so that a new one needs no word her
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from glob import escape, has_magic
@@ -26,7 +26,19 @@ from pydantic import (
 from timelapse.deliver import H264, Format
 from timelapse.delivery import Output, entries, settled
 from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
-from timelapse.grade import COMFORTABLE, Framing, Reframing, commonest, natural_size
+from timelapse.grade import (
+    COMFORTABLE,
+    Deflicker,
+    Framing,
+    Nine,
+    Reframing,
+    Tone,
+    Toning,
+    commonest,
+    cropped,
+    natural_size,
+    toning,
+)
 from timelapse.gradesection import GradeSection
 from timelapse.ingest import (
     Inspection,
@@ -36,6 +48,8 @@ from timelapse.ingest import (
     natural,
     scan,
 )
+from timelapse.ingest.xmp import Develop, sidecars
+from timelapse.looks import settled as toned
 from timelapse.mistakes import explain, line
 from timelapse.notation import did_you_mean
 from timelapse.overlay import (
@@ -231,11 +245,11 @@ class Project(Section):
         timeline = plan.timeline
         with self._placed(*where, "burn"):
             output = settled(output, roll)
-        framing = self._framing(roll, output, where, within, timeline)
-        with self._placed("grade", "deflicker"):
-            deflicker = self.grade.steadied
-        with self._placed("grade", "hot_pixels"):
-            hot_pixels = self.grade.mended(self._base)
+        develop, told = self._sidecars(roll)
+        framing, crops = self._framing(roll, output, where, within, timeline, develop)
+        grade = self.grade.grade(self._base, roll, timeline, self._placed)
+        stops = {at: asked.stops for at, asked in develop.items() if asked.stops}
+        tone, toning = self._tone(timeline)
         section = self.sound
         sound = section.sound(self._base, timeline, self._placed) if section else None
         heard = sound.notes(plan.frames / Fraction(output.rate)) if sound else ()
@@ -247,14 +261,36 @@ class Project(Section):
             output,
             self.mission.name,
             sound=sound,
-            notes=(*framing.notes(roll.sizes), *heard),
+            notes=(*told, *framing.notes(roll.sizes), *heard),
             dress=self._dress,
-            deflicker=deflicker,
-            hot_pixels=hot_pixels,
+            grade=dataclasses.replace(grade, stops=stops, crops=crops),
+            tone=tone,
+            toning=toning,
             source=self._source,
         )
         self._check_layers(job)
         return job
+
+    def deflicker(self, roll: Roll) -> Deflicker | None:
+        """How the flicker of a roll is taken out, where that is asked for; an area that moves does
+        so in the first clip that this project makes of the roll.  Raises ProjectError."""
+        output = self.outputs[0].format if self.outputs else cast(Format, self.output)
+
+        def timeline() -> Timeline:
+            return self._plan(roll, output.rate).timeline
+
+        return self.grade.deflickering(roll, timeline, self._placed)
+
+    def _tone(self, timeline: Timeline) -> tuple[Tone, Toning]:
+        """The tone with its look read, and its keys in the video."""
+        with self._placed("grade", "tone"):
+            tone = toned(self.grade.tone, self._base)
+        at = []
+        for number, key in enumerate(tone.keys):
+            with self._placed("grade", "tone", "keys", number, "at"):
+                at.append(timeline.video_of(key.at.resolve(timeline.context).time).seconds)
+        with self._placed("grade", "tone"):
+            return tone, toning(tone, at)
 
     def _framing(
         self,
@@ -263,9 +299,13 @@ class Project(Section):
         where: tuple[str | int, ...],
         within: tuple[int, int],
         timeline: Timeline,
-    ) -> Framing:
-        """How an output shows the stills; raises ProjectError where they cannot be shown so."""
-        pose, moves = self.framing.pose, []
+        develop: Mapping[int, Develop],
+    ) -> tuple[Framing, tuple[Nine, ...]]:
+        """How an output shows the stills, and what lays each of them so, where sidecars crop them
+        differently; raises ProjectError where they cannot be shown so."""
+        pose, crops, moves = self.framing.pose, tuple[Nine, ...](), []
+        if pose.crop is None and not pose.rotate:
+            pose, crops = cropped(develop, roll.stills, pose)
         with self._placed("framing"):
             pose.check(roll.sizes)
         for number, move in enumerate(self.framing.moves):
@@ -276,7 +316,17 @@ class Project(Section):
         with self._placed(*where, "focus"):
             framing = Framing(size, output.fit, output.focus, pose)
         with self._placed("framing", "moves"):
-            return framing.moving(moves, timeline.rate, commonest(roll.sizes))
+            return framing.moving(moves, timeline.rate, commonest(roll.sizes)), crops
+
+    def _sidecars(self, roll: Roll) -> tuple[dict[int, Develop], tuple[str, ...]]:
+        """What XMP files ask for the stills, where that is followed, and what is to be said."""
+        if self.grade.sidecars == "off":
+            return {}, ()
+        develop, told = sidecars(roll.stills, roll.limits, embedded=True)
+        own = self.framing.pose
+        if (own.crop or own.rotate) and any(d.crop or d.angle for d in develop.values()):
+            told = (*told, "sidecars crop stills; framing says how, and is followed instead")
+        return develop, told
 
     @property
     def _blends(self) -> tuple[Blend, ...]:

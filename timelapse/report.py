@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from timelapse.deliver import Facts, Tags, digest, put, size_on_disk
 from timelapse.errors import EncodeError
+from timelapse.grade import Pose
 from timelapse.ingest import Status
 from timelapse.storage import written_whole
 
@@ -188,11 +189,8 @@ def write_report(
         **(more or {}),
         "plan": plan_json(job),
         "roll": _roll_json(job, findings),
-        "grade": {
-            name: found.as_json()
-            for name, found in (("hot_pixels", job.defects), ("deflicker", job.flicker))
-            if found
-        },
+        "framing": _framing_json(job),
+        "grade": _grade_json(job),
         "key": film.key,
         "parts": film.parts,
         "stills": film.stills,
@@ -207,6 +205,30 @@ def write_report(
     except OSError as error:
         raise EncodeError(f"{out}: {error.strerror or error}") from error
     return report
+
+
+def _grade_json(job: Job) -> dict[str, Any]:
+    """What was found in the stills and done to them, and the tone of the frames."""
+    words = job.found.as_json()
+    if job.grade.stops or job.grade.crops:
+        stops = [job.grade.stops.get(at, 0.0) for at in range(len(job.plan.roll.stills))]
+        words["sidecars"] = {"stops": stops, "crops": bool(job.grade.crops)}
+    if job.toning and not job.toning.idle:
+        words["tone"] = json.loads(json.dumps(job.tone.said | {"keys": len(job.tone.keys)}))
+    return words
+
+
+def _framing_json(job: Job) -> dict[str, Any]:
+    """How stills are put into frames."""
+    framing, pose = job.framing, job.framing.pose
+    words: dict[str, Any] = {"fit": framing.fit}
+    if framing.focus:
+        words["focus"] = list(framing.focus)
+    unlike = {name: value for name, value in asdict(pose).items() if value != getattr(Pose(), name)}
+    words |= json.loads(json.dumps(unlike))
+    if framing.camera:
+        words["camera"] = {"closest": round(framing.camera.closest, 4), "canvas": framing.canvas}
+    return words
 
 
 def _roll_json(job: Job, findings: Findings) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from timelapse.errors import RenderError, StillError
 from timelapse.grade.curves import STYLE, curve_plot, curves
-from timelapse.grade.flicker import Gains, measure
+from timelapse.grade.flicker import Deflicker, Gains, measure
 from timelapse.grade.levels import levels_of
 from timelapse.ingest import (
     Inspection,
@@ -64,24 +64,31 @@ td, th { text-align: left; padding: .2em .8em .2em 0; border-bottom: 1px solid v
 """
 
 
-def write_page(path: Path, name: str, inspection: Inspection) -> None:
-    """Writes the page of the roll `name`; raises RenderError where it cannot be written, and never
-    over a file of the roll."""
+def write_page(
+    path: Path, name: str, inspection: Inspection, settings: Deflicker | None = None
+) -> None:
+    """Writes the page of the roll `name`, and how these `settings` would deflicker it, or else
+    the usual ones; raises RenderError where it cannot be written, and never over a file of the
+    roll."""
     check_target(path, PAGE_ENDINGS, inspection.taken)
     with Reader(inspection.taken.limits) as reader:
-        text = scan_page(name, inspection, reader)
+        text = scan_page(name, inspection, reader, settings)
     _write(path, text)
 
 
-def write_curves(path: Path, name: str, inspection: Inspection) -> None:
+def write_curves(
+    path: Path, name: str, inspection: Inspection, settings: Deflicker | None = None
+) -> None:
     """Writes how the light of the roll `name` flickers, and how it would not, as SVG; see
     `write_page`."""
     check_target(path, PLOT_ENDINGS, inspection.taken)
-    _write(path, curve_plot(_gains(inspection), f"Flicker of {name}"))
+    _write(path, curve_plot(_gains(inspection, settings), f"Flicker of {name}"))
 
 
-def _gains(inspection: Inspection) -> Gains:
-    return measure(levels_of(inspection.taken.stills, inspection.looks.rows))
+def _gains(inspection: Inspection, settings: Deflicker | None) -> Gains:
+    return measure(
+        levels_of(inspection.taken.stills, inspection.looks.rows), settings or Deflicker()
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -92,9 +99,11 @@ def _write(path: Path, text: str) -> None:
         raise RenderError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def scan_page(name: str, inspection: Inspection, reader: Reader) -> str:
+def scan_page(
+    name: str, inspection: Inspection, reader: Reader, settings: Deflicker | None = None
+) -> str:
     """The page as HTML; `reader` gives the pictures."""
-    roll, plots = inspection.roll, _Plots(inspection)
+    roll, plots = inspection.roll, _Plots(inspection, settings)
     facts = "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(v)}</dd>" for k, v in scan_facts(roll))
     warnings = "".join(f"<li>{escaped(warning)}</li>" for warning in roll.warnings)
     told = f'<ul class="warnings">{warnings}</ul>' if warnings else ""
@@ -127,8 +136,8 @@ def _picture(pixels: Pixels, quality: int) -> str:
 class _Plots:
     """The plots of a roll as it was taken, over one axis of time."""
 
-    def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
+    def __init__(self, inspection: Inspection, settings: Deflicker | None) -> None:
+        self._inspection, self._settings = inspection, settings
         self._roll, self._looks = inspection.taken, inspection.looks
         self._flags = inspection.flags
         first = self._roll.first
@@ -180,7 +189,7 @@ class _Plots:
         return plot(body, "white", f"{scale.low:.1f}") + self._axis(words)
 
     def flicker(self) -> str:
-        gains = _gains(self._inspection)
+        gains = _gains(self._inspection, self._settings)
         said = gains.as_json()
         change = (f"{100 * said[key]:.2g} %" for key in ("flicker_before", "flicker_after"))
         words = "mean light changes from still to still by {}, and then by {}".format(*change)

@@ -44,6 +44,7 @@ def _tiles(text: str) -> tuple[int, int]:
 @click.option("--film", type=click.Path(path_type=Path), help="The finished film; PROJECT.mp4.")
 @click.option("--at", metavar="TIME", help="The poster's instant, on any clock.")
 @click.option("--column", type=Written("SHARE", _share), help="The keogram's; 50 % if not given.")
+@click.option("--compare", is_flag=True, help="Two keograms, before and after `grade`.")
 @click.option("--width", type=click.IntRange(64, 16384), help="Of sheet, keogram or preview.")
 @click.option("--tiles", type=Written("CxR", _tiles), help="Columns and rows of a sheet; 4x5.")
 @click.option("--length", type=LENGTH, help="A preview's, at most; 8 s.")

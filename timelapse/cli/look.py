@@ -65,16 +65,14 @@ def scan(
         from timelapse.tables import scan_table
 
         print_text(scan_table(found, inspection))
-    if inspection and page:
-        from timelapse.scanpage import write_page
+    if inspection and (page or plot):
+        from timelapse.scanpage import write_curves, write_page
 
-        write_page(Path(page), roll, inspection)
-        talk.say(f"wrote {page}")
-    if inspection and plot:
-        from timelapse.scanpage import write_curves
-
-        write_curves(Path(plot), roll, inspection)
-        talk.say(f"wrote {plot}")
+        deflicker = project.deflicker(found)
+        for path, write in ((page, write_page), (plot, write_curves)):
+            if path:
+                write(Path(path), roll, inspection, deflicker)
+                talk.say(f"wrote {path}")
     talk.warn(found.warnings)
     finish(ctx, found.warnings, strict)
 
@@ -174,12 +172,16 @@ def plan(
 @click.argument("project")
 @click.option("--at", required=True, metavar="TIME", help="A time on any clock: 00:07, T+118 s...")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A PNG or JPEG.")
+@click.option("--compare", is_flag=True, help="Before and after `grade`, with places enlarged.")
 @set_option
 @quiet_option
-def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bool) -> None:
+def still(
+    project: str, at: str, out: Path, compare: bool, settings: tuple[str, ...], quiet: bool
+) -> None:
     """One finished frame of PROJECT, at any time on any clock."""
+    from timelapse.compare import compared
     from timelapse.deliver import PICTURE_ENDINGS, write_picture
-    from timelapse.render import Findings, check_target
+    from timelapse.render import Findings, check_target, measured
     from timelapse.render import still as finished
     from timelapse.written import Instant
 
@@ -187,8 +189,16 @@ def still(project: str, at: str, out: Path, settings: tuple[str, ...], quiet: bo
     job, findings = job_of(project, settings_of(settings), talk), Findings()
     check_target(out, PICTURE_ENDINGS, job.plan.roll)
     reading = Instant.read(at).resolve(job.plan.timeline.context)
+    with talk.progress("looking") as tick:
+        job = measured(job, tick)
     talk.warn(job.warnings)
-    write_picture(out, finished(job, reading.time, findings))
+    if compare:
+        found = compared(job, reading.time, findings)
+        write_picture(out, found.picture)
+        if not found.spots:
+            talk.say("no place differs by more than a level of 255")
+    else:
+        write_picture(out, finished(job, reading.time, findings))
     talk.warn(findings.warnings(job))
     frame = job.plan.timeline.frame_of(reading.time)
     talk.say(f"{out}: frame {frame} ({at} read as {reading.read_as})")

@@ -142,7 +142,7 @@ class Camera:
         lasts = np.where(two > one, times[two] - times[one], 1.0)
         share = np.where(two > one, (frames / float(self.rate) - times[one]) / lasts, 0.0)
         eases = np.array([key.ease for key in self.keys])[two]
-        return self._between(one, two, _eased(np.clip(share, 0, 1), eases))
+        return self._between(one, two, eased(np.clip(share, 0, 1), eases))
 
     def _between(
         self, one: NDArray[np.int64], two: NDArray[np.int64], share: _Numbers
@@ -211,7 +211,7 @@ def _half(camera: Camera, turn: _Numbers) -> _Numbers:
     return half
 
 
-def _eased(share: _Numbers, eases: NDArray[np.str_]) -> _Numbers:
+def eased(share: _Numbers, eases: NDArray[np.str_]) -> _Numbers:
     """`smooth` is the polynomial of fifth degree that starts and ends without speed and without
     acceleration (K. Perlin, Improving Noise, SIGGRAPH 2002)."""
     smooth = share**3 * (10 + share * (6 * share - 15))

@@ -138,6 +138,13 @@ def sensor_of(still: Still) -> Sensor:
     return still.camera, stored_size(still)
 
 
+def together(
+    one: Mapping[Sensor, DefectMap], other: Mapping[Sensor, DefectMap]
+) -> dict[Sensor, DefectMap]:
+    """What either knows of each sensor."""
+    return {**one, **{s: one[s].merged(more) if s in one else more for s, more in other.items()}}
+
+
 def save(maps: Mapping[Sensor, DefectMap], path: Path) -> None:
     """Writes maps as one file (NumPy's .npz), whole or not at all; raises OSError.
 

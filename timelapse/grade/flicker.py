@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timelapse.errors import ProjectError
 from timelapse.grade.events import Events, events_of
 from timelapse.grade.exposure import jumps_of, slow
-from timelapse.grade.levels import Areas, Levels
+from timelapse.grade.levels import Area, Levels, Moving, checked
 from timelapse.grade.light import Gain, lit
 from timelapse.grade.smooth import middles, smoother
 from timelapse.ingest.look import LUMINANCE
@@ -63,15 +63,15 @@ class Deflicker:
     `over`: what comes and goes in less time is flicker, what takes longer is real (at least eight
     stills to each side are looked at).  `strength`: the share of it that is taken away, 0 to 1.
     `per_channel`: red, green and blue each by themselves.  `area`: the part of the stills to go
-    by (left, top, right, bottom in shares), or a function that gives it for the index of a still.
-    `exposure`: level the jumps of exposure that EXIF tells of.  `white_balance`: over what time the
-    drift of the camera's white balance is smoothed; left alone where None.
+    by (left, top, right, bottom in shares), which may move.  `exposure`: level
+    the jumps of exposure that EXIF tells of.  `white_balance`: over what time the drift of the
+    camera's white balance is smoothed; left alone where None.
     """
 
     over: Seconds = Seconds(15)
     strength: float = 1.0
     per_channel: bool = False
-    area: Areas | None = None
+    area: Area | Moving | None = None
     exposure: bool = True
     white_balance: Seconds | None = None
 
@@ -81,6 +81,8 @@ class Deflicker:
                 raise ProjectError(f"{name}: {time} is not above zero; write 15 s")
         if not 0 <= self.strength <= 1:
             raise ProjectError(f"strength: {self.strength:g} is a share; write 0 to 1")
+        if isinstance(self.area, tuple):
+            checked(self.area)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,9 +275,10 @@ class _Roll:
         if (odd := np.flatnonzero(events.outside)).size:
             known[odd] = brighter[odd] ** 2
             doubt[odd] = self._chance(rest[odd], weights[odd], brighter[odd]) ** 2
-        times = np.where(events.outside, _ALONE, _SURE)
-        sure = 1 - times**2 * (doubt + _ROUNDING**2) / np.maximum(known, 1e-18)
-        certain: Floats = np.clip(sure, 0, 1) * brighter
+        limit = np.where(events.outside, _ALONE, _SURE) ** 2
+        share = np.minimum((doubt + _ROUNDING**2) / np.maximum(known, 1e-18), 1 / limit)
+        # Nothing at the limit; far from it what is best for such a share of noise (Wiener's 1 - x).
+        certain: Floats = (1 - limit * share) / (1 - (limit - 1) * share) * brighter
         return certain
 
     def _chance(self, rest: NDArray[Any], weights: Patches, brighter: Floats) -> Floats:

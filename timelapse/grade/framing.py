@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.grade.camera import Camera, Key, Move, check_focus, filming
-from timelapse.grade.layout import Fit, Focus, Layout, Pair, centred, lay, needed
+from timelapse.grade.layout import Border, Fit, Focus, Layout, Pair, centred, lay, needed
 from timelapse.grade.lens import Lens
+from timelapse.grade.moved import Moved, Nine, inside, shrunk
 from timelapse.grade.pose import Box, Pose
 from timelapse.machine import Buffers
 from timelapse.notation import Notation
@@ -163,26 +164,36 @@ class Framing:
         x, y = ((self.place(still, point)[0] + 0.5) / self.pictures).tolist()
         return x, y
 
-    def scaled(self, still: Pair) -> Pair:
+    def scaled(self, still: Pair, closer: float = 1.0) -> Pair:
         """The (width, height) to which a still of this size is scaled as a whole, before cut or
-        padding: what it has to be decoded to at least."""
+        padding: what it has to be decoded to at least, where it is enlarged that much before."""
         layout, pose = self._layout(still), self.pose
         if layout.straight and pose.crop is None and not pose.optics:
-            return layout.target[::-1] if (pose.quarters or 0) % 2 else layout.target
-        zoom = pose.optics.zoom(still) if pose.optics else 1.0
-        across, down = layout.scales
-        return ceil(still[0] * across * zoom - 1e-6), ceil(still[1] * down * zoom - 1e-6)
+            across, down = layout.target[::-1] if (pose.quarters or 0) % 2 else layout.target
+            return ceil(across * closer - 1e-6), ceil(down * closer - 1e-6)
+        zoom = closer * (pose.optics.zoom(still) if pose.optics else 1.0)
+        wide, high = layout.scales
+        return ceil(still[0] * wide * zoom - 1e-6), ceil(still[1] * high * zoom - 1e-6)
 
     def place(
-        self, still: Pair, points: NDArray[np.float64], frames: NDArray[np.int64] | None = None
+        self,
+        still: Pair,
+        points: NDArray[np.float64],
+        frames: NDArray[np.int64] | None = None,
+        steady: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Where points of a still of that size (N x 2, in its pixels) are in the frame, or in each
         of N `frames` where a camera moves: N x 2, in pixels of the frame.
 
-        Whole numbers are the middles of pixels.  A JPEG whose sides are no multiples of 8 may lie
-        up to a pixel off, where it is decoded to a smaller size.
+        `steady` is the matrix that stills are moved by (3 x 3; or N x 3 x 3, one for each point),
+        see `apply`.  Whole numbers are the middles of pixels.  A JPEG whose sides are no multiples
+        of 8 may lie up to a pixel off, where it is decoded to a smaller size.
         """
         points = np.asarray(points, np.float64)
+        if steady is not None:
+            whole = np.column_stack([points + 0.5, np.ones(len(points))])
+            moved = (np.asarray(steady) @ whole[..., None])[..., 0]
+            points = moved[:, :2] / moved[:, 2:] - 0.5
         if self.pose.optics:
             points = self.pose.optics.straight(points, still)
         onto = centred(self._layout(still).onto)
@@ -192,13 +203,14 @@ class Framing:
             found = np.einsum("nij,nj->ni", matrices[:, :, :2], found) + matrices[:, :, 2]
         return found
 
-    def notes(self, stills: Mapping[Pair, int]) -> Iterator[str]:
-        """What a person should know of how so many stills of these sizes are shown."""
+    def notes(self, stills: Mapping[Pair, int], closer: float = 1.0) -> Iterator[str]:
+        """What a person should know of how so many stills of these sizes are shown, where they are
+        enlarged that much before."""
         for still, count in stills.items():
             name = f"{count} still{'s' * (count != 1)} of {still[0]}x{still[1]}"
-            yield from (f"{name} {note}" for note in self._notes(still))
+            yield from (f"{name} {note}" for note in self._notes(still, closer))
 
-    def _notes(self, still: Pair) -> Iterator[str]:
+    def _notes(self, still: Pair, closer: float) -> Iterator[str]:
         layout, picture = self._layout(still), self.pictures
         across, down = layout.target
         if self.fit != "crop" and (layout.seen != picture or not layout.straight):
@@ -208,17 +220,29 @@ class Framing:
             yield "cut at the edges"
         if self.camera is not None:
             pixels = np.array(self.size) / picture
-            times = max(layout.scales) * float(pixels.max()) * self.camera.closest
+            times = max(layout.scales) * closer * float(pixels.max()) * self.camera.closest
             if times > 1.005:
                 yield f"enlarged up to {times:.2f} times where the camera is closest"
-        elif max(layout.scales) > 1:
+        elif max(layout.scales) * closer > 1:
             yield "enlarged"
 
     def apply(
-        self, pixels: NDArray[Any], buffers: Buffers | None = None, still: Pair | None = None
+        self,
+        pixels: NDArray[Any],
+        buffers: Buffers | None = None,
+        still: Pair | None = None,
+        steady: Nine | None = None,
+        *,
+        border: Border = "crop",
+        closer: float = 1.0,
     ) -> NDArray[Any]:
         """A still (H x W x 3, uint8 or uint16, display light) as a picture of `pictures`, same
         dtype; `still` is its size where it was decoded to a smaller one.
+
+        `steady` is a matrix (3 x 3, row by row) that it is moved by before all else, which takes
+        places in pixels of `still` to such places; pixel 0 reaches from 0 to 1.  Where the still
+        then does not reach is what `border` says.  `closer` is by how much `steady` enlarges, about
+        the same for all stills of a film.
 
         The result looks into the input where nothing has to be scaled or padded; else it is new,
         or that of `buffers` until they are used for another still.  It is not always contiguous.
@@ -226,15 +250,21 @@ class Framing:
         whole = still or pixels.shape[1::-1]
         layout = self._layout(whole)
         box = _within(layout.box, whole, pixels.shape[1::-1])
-        if layout.straight and not self.pose.optics and box:
+        if steady is not None:
+            pixels = shrunk(pixels, self._shown(layout, whole, pixels) * closer, 0.5)
+            (x, y), lens = layout.at, self.pose.optics
+            onto = _key(np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]) @ layout.onto)
+            moved = Moved(whole, steady, lens, onto, layout.seen)
+            seen = moved.apply(pixels, border, buffers)
+        elif layout.straight and not self.pose.optics and box:
             seen = self._resized(pixels, layout, box, buffers)
         else:
             seen = self._warped(pixels, layout, whole, buffers)
         if self.fit == "crop" or (layout.straight and layout.seen == self.pictures):
             return seen
-        around = self._around(pixels, whole, buffers)
+        around = self._around(pixels, whole, buffers, steady)
         if not layout.straight:
-            return _inside(seen, around, _coverage(_key(layout.onto), layout.box, self.pictures))
+            return inside(seen, around, _coverage(_key(layout.onto), layout.box, self.pictures))
         (x, y), (width, height) = layout.at, layout.seen
         around[y : y + height, x : x + width] = seen
         return around
@@ -272,12 +302,9 @@ class Framing:
         """What is seen of a still, by one interpolation."""
         import cv2
 
-        lens, (width, height) = self.pose.optics, pixels.shape[1::-1]
-        fine = np.array([width, height]) / still
-        shrunk = float((layout.scales / fine).min()) * (lens.zoom(still) if lens else 1)
-        if shrunk < 0.5:  # as above
-            width, height = ceil(width * shrunk), ceil(height * shrunk)
-            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        lens = self.pose.optics
+        pixels = shrunk(pixels, self._shown(layout, still, pixels), 0.5)  # as above
+        width, height = pixels.shape[1::-1]
         (x, y), (across, down) = layout.at, layout.seen
         onto = layout.onto @ np.diag((still[0] / width, still[1] / height, 1))
         onto -= [[0, 0, x], [0, 0, y], [0, 0, 0]]
@@ -290,7 +317,19 @@ class Framing:
         back = np.linalg.inv(centred(onto))[:2]
         return cv2.warpAffine(pixels, back, (across, down), room, how, edge)
 
-    def _around(self, pixels: NDArray[Any], still: Pair, buffers: Buffers | None) -> NDArray[Any]:
+    def _shown(self, layout: Layout, still: Pair, pixels: NDArray[Any]) -> float:
+        """How many pixels of the picture there are for one of a still of a size, as decoded."""
+        fine = np.array(pixels.shape[1::-1]) / still
+        zoom = self.pose.optics.zoom(still) if self.pose.optics else 1
+        return float((layout.scales / fine).min()) * zoom
+
+    def _around(
+        self,
+        pixels: NDArray[Any],
+        still: Pair,
+        buffers: Buffers | None,
+        steady: Nine | None,
+    ) -> NDArray[Any]:
         """What is seen where the still is not."""
         import cv2
 
@@ -300,7 +339,7 @@ class Framing:
         share = max(1.0, min(width, height) / _SMALL)
         small = max(1, round(width / share)), max(1, round(height / share))
         covering = replace(self, fit="crop", canvas=small, camera=None)
-        light = covering.apply(pixels, None, still).astype(np.float32)
+        light = covering.apply(pixels, None, still, steady, border="edge").astype(np.float32)
         blurred = cv2.GaussianBlur(light, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE)
         dimmed = np.rint(blurred * _DIMMED).astype(pixels.dtype)
         room = buffers.take("around", (height, width, 3), pixels.dtype) if buffers else None
@@ -321,23 +360,20 @@ def _within(box: Box, still: Pair, decoded: Pair) -> Box | None:
     return left, top, right, bottom
 
 
-_Nine = tuple[float, ...]
-
-
-def _key(onto: NDArray[np.float64]) -> _Nine:
+def _key(onto: NDArray[np.float64]) -> Nine:
     return tuple(onto.ravel().tolist())
 
 
 @lru_cache(maxsize=8)
 def _maps(
-    lens: Lens, onto: _Nine, still: Pair, size: Pair
+    lens: Lens, onto: Nine, still: Pair, size: Pair
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     matrix = np.array(onto).reshape(3, 3)
     return lens.maps(centred(matrix), still, size)
 
 
 @lru_cache(maxsize=8)
-def _coverage(onto: _Nine, box: Box, size: Pair) -> NDArray[np.float32]:
+def _coverage(onto: Nine, box: Box, size: Pair) -> NDArray[np.float32]:
     """How much of each pixel of a frame a still covers, 0 to 1: H x W x 3."""
     matrix = np.array(onto).reshape(3, 3)
     x, y = np.arange(size[0]) + 0.5, np.arange(size[1])[:, None] + 0.5
@@ -348,15 +384,3 @@ def _coverage(onto: _Nine, box: Box, size: Pair) -> NDArray[np.float32]:
         at = row[0] * x + row[1] * y + row[2]
         share *= np.clip(np.minimum(at - low, high - at) * scale + 0.5, 0, 1)
     return np.repeat(share.astype(np.float32)[:, :, None], 3, axis=2)
-
-
-def _inside(seen: NDArray[Any], around: NDArray[Any], share: NDArray[np.float32]) -> NDArray[Any]:
-    """One picture within another, mixed where its edge goes through a pixel."""
-    import cv2
-
-    depth = cv2.CV_8U if seen.dtype == np.uint8 else cv2.CV_16U
-    inner = cv2.multiply(seen, share, dtype=depth)
-    if not around.any():
-        return inner
-    outer = cv2.multiply(around, 1 - share, dtype=depth)
-    return cv2.add(inner, outer)

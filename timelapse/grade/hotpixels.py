@@ -29,22 +29,25 @@ from timelapse.grade.defects import (
     save,
     sensor_of,
     stored_size,
+    together,
 )
+from timelapse.grade.kept import kept_at
 from timelapse.grade.repairs import Repairs
 from timelapse.grade.survey import surveyed
-from timelapse.grade.verdict import judged
+from timelapse.grade.verdict import judged, promising
 from timelapse.grade.votes import Votes
 from timelapse.ingest import Limits, Pixels, Reader, Still, jpeg
-from timelapse.storage import cache_folder
 
 #: Raise it when the code makes other maps of the same stills.
-_MADE_AS = 1
+_MADE_AS = 2
 #: Of fewer stills of one sensor no map is made.
 FEWEST = 8
 #: More are not looked at: their votes are counted in bytes.
 MOST = 600
 #: How many are looked at; of those of so many pixels, fewer do.
 _STILLS, _OF_LARGE, _LARGE = 48, 36, 10_000_000
+#: Those who decide do so in so many parts; the first has at least so many stills.
+_PARTS, _FIRST = 3, 8
 
 
 @dataclass(frozen=True)
@@ -142,15 +145,12 @@ def measure(
         except OSError as error:
             reason = error.strerror or error
             raise ProjectError(f"map: {settings.map} cannot be read: {reason}") from error
-        for sensor in sensors:
-            if sensor in saved:
-                maps[sensor] = maps.get(sensor, DefectMap.none(sensor[1])).merged(saved[sensor])
+        maps = together(maps, {sensor: saved[sensor] for sensor in sensors if sensor in saved})
         if not sensors.keys() & saved.keys():
             findings.append(f"{settings.map} has no map of a camera of this roll: it has no effect")
     if settings.known:
-        for sensor in sensors:
-            known = DefectMap.known(sensor[1], settings.known)
-            maps[sensor] = maps.get(sensor, DefectMap.none(sensor[1])).merged(known)
+        known = {sensor: DefectMap.known(sensor[1], settings.known) for sensor in sensors}
+        maps = together(maps, known)
     return Defects(maps, tuple(findings))
 
 
@@ -165,9 +165,8 @@ def _searched(
         return Defects()
     kept = None
     if identities is not None:
-        basis = (_MADE_AS, replace(settings, map=None, known=()), identities)
-        name = hashlib.blake2b(repr(basis).encode("utf-8", "surrogateescape"), digest_size=16)
-        kept = cache_folder() / "grade" / f"{name.hexdigest()}.defects.npz"
+        found = replace(settings, map=None, known=())
+        kept = kept_at("defects.npz", _MADE_AS, found, identities)
         # A damaged one is as if it were not there.
         with suppress(OSError, ProjectError):
             maps = load(kept)
@@ -221,7 +220,9 @@ def _of_sensor(
     flat = [replace(still, orientation=1, size=size) for still in (stills[at] for at in chosen)]
     nominate = [at for at in range(len(flat)) if at % 3 == 1]
     decide = [at for at in range(len(flat)) if at % 3 != 1]
-    walk = surveyed(flat, limits, wanted=nominate + decide, progress=progress)
+    # The first of them are spread over the roll as well.
+    decide = [at for first in range(_PARTS) for at in decide[first::_PARTS]]
+    walk = surveyed(flat, limits, wanted=nominate + decide, progress=progress, lent=True)
     block = _block(stills[0], limits)
     votes, times = Votes(size, block), list[float]()
     series: list[NDArray[np.int8]] = []
@@ -233,6 +234,9 @@ def _of_sensor(
             candidates = votes.candidates()
         series.append(votes.at(candidates.places, pixels))
         times.append(float(flat[at].captured.seconds))
+        if len(series) == max(_FIRST, len(decide) // _PARTS):
+            promise = promising(candidates, np.stack(series))
+            candidates, series = candidates.part(promise), [each[promise] for each in series]
     if votes.count < len(nominate) // 2 + 1 or len(series) < FEWEST // 2:
         return nothing, ["too few stills can be decoded to tell hot pixels from the scene"]
     if candidates.still:
@@ -240,8 +244,9 @@ def _of_sensor(
             "the scene stands still, or shows nothing that moves: hot pixels cannot be told from "
             "it, and none is repaired; give them by grade.hot_pixels.known, or a map"
         ]
-    found = judged(size, candidates, np.stack(series), np.array(times), settings.sure,
-                   settings.faintest, block=block, halo=settings.halo)  # fmt: skip
+    order = np.argsort(times, kind="stable")
+    found = judged(size, candidates, np.stack([series[at] for at in order]), np.array(times)[order],
+                   settings.sure, settings.faintest, block=block, halo=settings.halo)  # fmt: skip
     told = []
     if candidates.fixed >= 0.01:
         told.append(f"{candidates.fixed:.0%} of the picture stands still: hot pixels are not "

@@ -16,6 +16,9 @@ from timelapse.grade.pose import Box, Pose
 from timelapse.notation import Notation
 
 Fit = Literal["pad", "crop", "blur"]
+#: What is seen where a still that is moved does not reach: nothing, as it is enlarged for that; or
+#: black, its own blurred light, or its edge carried on.
+Border = Literal["crop", "black", "blur", "edge"]
 Pair = tuple[int, int]
 
 

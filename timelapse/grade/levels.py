@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
 from math import log2
 from typing import Any
 
@@ -14,12 +16,45 @@ from numpy.typing import NDArray
 from timelapse.errors import ProjectError
 from timelapse.ingest import Still
 from timelapse.ingest.look import LUMINANCE
+from timelapse.times import CaptureTime
 
 Floats = NDArray[np.float64]
 #: Left, top, right and bottom of a part of a still, in shares of its width and height.
 Area = tuple[float, float, float, float]
-#: The same for every still, or for each by its index.
-Areas = Area | Callable[[int], Area]
+
+
+def checked(area: Area) -> Area:
+    """The same; raises ProjectError where it is no part of a still."""
+    left, top, right, bottom = area
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ProjectError(
+            f"area {left:g} {top:g} {right:g} {bottom:g}: left, top, right and bottom are shares "
+            "of a still from 0 to 1, left below right and top below bottom"
+        )
+    return area
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A part of the stills that moves evenly from one of its `keys` (when, and where it is then)
+    to the next, and stands still before the first and after the last."""
+
+    keys: tuple[tuple[CaptureTime, Area], ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise ProjectError("area: it has no keys; write [{at: ..., box: [0, 0, 1, 60 %]}]")
+        for (before, _), (after, _) in pairwise(self.keys):
+            if after <= before:
+                raise ProjectError(f"{after} is not after the key before, {before}")
+        for _, area in self.keys:
+            checked(area)
+
+    def at(self, times: Floats, first: CaptureTime) -> Floats:
+        """Where it is (N x 4) at each of N `times`, in seconds from `first`."""
+        known = [float(when - first) for when, _ in self.keys]
+        ends = np.array([area for _, area in self.keys]).T
+        return np.stack([np.interp(times, known, end) for end in ends], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +64,14 @@ class Levels:
     `times` are their capture times in seconds from the first one, rising.  `light` (N x rows x
     columns x 3, float32) is the mean of each patch in linear light, RGB, 0 to 1; all zero for a
     still that cannot be read.  `exposure` is what the cameras say that they let in: the binary
-    logarithm of shutter time x ISO / f-number squared, NaN where they do not.
+    logarithm of shutter time x ISO / f-number squared, NaN where they do not.  `first` is when the
+    first one was taken.
     """
 
     times: Floats
     light: NDArray[np.float32]
     exposure: Floats
+    first: CaptureTime = CaptureTime(Fraction(0))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -49,27 +86,26 @@ class Levels:
         """Luminance of each patch (N x rows x columns), 0 to 1."""
         return self.light @ LUMINANCE
 
-    def within(self, area: Areas | None) -> Levels:
-        """The levels of a part of the stills, in as many patches; raises ProjectError where a
-        part is none."""
+    def within(self, area: Area | Moving | None) -> Levels:
+        """The levels of a part of the stills, in as many patches."""
         if area is None:
             return self
+        moving = area if isinstance(area, Moving) else Moving(((self.first, area),))
         light = np.empty_like(self.light)
-        fixed = None if callable(area) else _checked(area)
-        for at, patches in enumerate(self.light):
-            light[at] = _part(patches, fixed or _checked(area(at)))  # type: ignore[operator]
+        for at, box in enumerate(moving.at(self.times, self.first)):
+            light[at] = _part(self.light[at], box)
         return replace(self, light=light)
 
 
 def levels_of(stills: Sequence[Still], rows: NDArray[Any]) -> Levels:
     """The levels of stills in capture order, from what looking at them has found: `rows` of
     `ingest.look.LOOK`, one a still."""
-    first = stills[0].captured if stills else None
-    times = [float(still.captured - first) for still in stills if first is not None]
+    first = stills[0].captured if stills else CaptureTime(Fraction(0))
     return Levels(
-        np.array(times, np.float64),
+        np.array([float(still.captured - first) for still in stills], np.float64),
         np.minimum(rows["patches"], 1).astype(np.float32),
         _exposures(stills),
+        first,
     )
 
 
@@ -94,17 +130,7 @@ def _exposures(stills: Sequence[Still]) -> Floats:
     return stated
 
 
-def _checked(area: Area) -> Area:
-    left, top, right, bottom = area
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise ProjectError(
-            f"area {left:g} {top:g} {right:g} {bottom:g}: left, top, right and bottom are shares "
-            "of a still from 0 to 1, left below right and top below bottom"
-        )
-    return area
-
-
-def _part(patches: NDArray[np.float32], area: Area) -> NDArray[np.float32]:
+def _part(patches: NDArray[np.float32], area: Floats) -> NDArray[np.float32]:
     """A part of a grid of patches, as the means of a grid of as many."""
     rows, columns = (
         _shares(size, *ends)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from timelapse.errors import StillError
 from timelapse.ingest import Limits, Pixels, Reader, Still, decode_bytes
-from timelapse.machine import cores, single_threaded_opencv
+from timelapse.machine import Buffers, cores, single_threaded_opencv
 
 Size = tuple[int, int]
 
@@ -21,22 +21,28 @@ def surveyed(
     size: Callable[[Still], Size] | None = None,
     wanted: Iterable[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    lent: bool = False,
 ) -> Iterator[tuple[int, Pixels]]:
     """Decodes stills ahead in threads, and yields (index, pixels) in the order of `wanted`, which
     are indices of `stills`: all of them, where it is not given.
 
     `size` says the (width, height) that a still is decoded to at least; whole, where it is not
-    given.  Pixels are upright, H x W x 3, RGB in display light, uint8 or uint16, and the caller's.
-    Stills that cannot be decoded are passed over.  Memory: two decoded stills a core.
+    given.  Pixels are upright, H x W x 3, RGB in display light, uint8 or uint16, and the caller's;
+    where they are `lent`, until the next ones are asked for, which is quicker: fresh memory for a
+    large still costs a fifth of its decoding.  Stills that cannot be decoded are passed over.
+    Memory: two decoded stills a core.
     """
     order = list(range(len(stills)) if wanted is None else wanted)
     left, width = iter(order), cores()
 
-    def load(at: int) -> Pixels | None:
+    # One for each that is being decoded, and one for what the caller has.
+    room = deque(Buffers() if lent else None for _ in range(width + 1))
+
+    def load(at: int, buffers: Buffers | None) -> Pixels | None:
         still = stills[at]
         try:
             data = reader.read(still.file)
-            return decode_bytes(data, still, size(still) if size else still.size, limits)
+            return decode_bytes(data, still, size(still) if size else still.size, limits, buffers)
         except StillError:
             return None
 
@@ -45,16 +51,23 @@ def surveyed(
         single_threaded_opencv(),
         ThreadPoolExecutor(width, thread_name_prefix="survey") as pool,
     ):
-        running: deque[tuple[int, Future[Pixels | None]]] = deque()
+        running: deque[tuple[int, Buffers | None, Future[Pixels | None]]] = deque()
+
+        def start(count: int) -> None:
+            for at in islice(left, count):
+                buffers = room.popleft()
+                running.append((at, buffers, pool.submit(load, at, buffers)))
+
         try:
-            running.extend((at, pool.submit(load, at)) for at in islice(left, width))
+            start(width)
             done = 0
             while running:
-                at, future = running.popleft()
+                at, buffers, future = running.popleft()
                 pixels = future.result()
-                running.extend((fresh, pool.submit(load, fresh)) for fresh in islice(left, 1))
+                start(1)
                 if pixels is not None:
                     yield at, pixels
+                room.append(buffers)
                 done += 1
                 if progress:
                     progress(done, len(order))

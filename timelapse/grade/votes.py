@@ -28,21 +28,25 @@ _SEEN, _NOISE = 10, 6.0
 _STILL, _MOVES, _SHOWS, _GRAIN, _ENOUGH = 0.25, 0.0006, 2.0, 0.6, 0.15
 #: Detail is what is left of a picture of half the size without a mean over so many pixels.
 _DETAIL = 7
-#: Rows that are worked on at once.
-_BAND = 512
+#: Rows that are worked on at once, of the sum of all stills and of one.
+_BAND, _FEW = 512, 64
+#: The channel that most of the light is in.
+_GREEN = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """Pixels that may be defects, by their `places` in the flattened still (K, int64).
 
-    `mean` (K x 3, float32) is how far each stands out of its surroundings in the mean.  `fixed` is
+    `mean` (K x 3, float32) is how far each stands out of its surroundings in the mean of those that
+    were `seen`.  `fixed` is
     the share of the picture where the scene stays in place and nothing is looked for; `still`
     whether it does so on the whole.
     """
 
     places: NDArray[np.int64]
     mean: NDArray[np.float32]
+    seen: int = 1
     fixed: float = 0.0
     still: bool = False
 
@@ -58,7 +62,7 @@ class Votes:
         width, height = size
         self._block = block
         self.count = 0
-        self._sum = np.zeros((3, height, width), np.int16)
+        self._sum = np.zeros((height, width, 3), np.int16)
         self._seen = np.zeros((height, width), np.uint8)
         self._noise, self._threshold = 0.0, 0
         self._tiles = max(2, width // _TILE), max(2, height // _TILE)
@@ -69,21 +73,30 @@ class Votes:
         """Another still, H x W x 3, uint8, RGB; not changed."""
         import cv2
 
-        for channel, (plane, middle) in enumerate(_planes(pixels)):
-            above, below = cv2.subtract(plane, middle), cv2.subtract(middle, plane)
-            if channel == 1:  # green, which most of the light is in
-                apart = cv2.max(above, below)
-                if not self.count:
-                    sample = np.sort(apart[::7, ::5], axis=None)
-                    self._noise = 1.4826 * float(sample[sample.size // 2])
-                    self._threshold = round(max(_SEEN, _NOISE * self._noise))
-                self._seen += apart > self._threshold
-                self._add_detail(middle)
-            above, below = (np.minimum(each, CLIP, out=each) for each in (above, below))
-            total = self._sum[channel]
-            cv2.add(total, above, total, dtype=cv2.CV_16S)
-            cv2.subtract(total, below, total, dtype=cv2.CV_16S)
+        middles = np.empty(self._seen.shape, np.uint8)
+        if not self.count:
+            sample = np.sort(self._sample(pixels))
+            self._noise = 1.4826 * float(sample[sample.size // 2])
+            self._threshold = round(max(_SEEN, _NOISE * self._noise))
+        for rows, band, middle in _surroundings(pixels):
+            green = cv2.extractChannel(middle, _GREEN, middles[rows])
+            apart = cv2.absdiff(cv2.extractChannel(band, _GREEN), green)
+            cv2.threshold(apart, self._threshold, 1, cv2.THRESH_BINARY, apart)
+            seen, total = self._seen[rows], self._sum[rows]
+            cv2.add(seen, apart, seen)
+            signed = cv2.subtract(band, middle, dtype=cv2.CV_8S)
+            cv2.add(total, np.clip(signed, -CLIP, CLIP, out=signed), total, dtype=cv2.CV_16S)
+        self._add_detail(middles)
         self.count += 1
+
+    @staticmethod
+    def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """How far some pixels of a still, spread over it, stand out."""
+        import cv2
+
+        bands = ((band, middle) for _, band, middle in _surroundings(pixels))
+        found = [cv2.absdiff(*each)[::7, ::5, _GREEN].reshape(-1) for each in bands]
+        return np.asarray(np.concatenate(found))
 
     def _add_detail(self, middle: NDArray[Any]) -> None:
         """Adds what is larger than a defect: those are not in the median any more."""
@@ -104,12 +117,18 @@ class Votes:
 
     @staticmethod
     def at(places: NDArray[np.int64], pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
-        """How far pixels stand out of their surroundings in one still (K x 3), -127 to 127."""
-        columns = []
-        for plane, middle in _planes(pixels):
-            apart = plane.reshape(-1)[places].astype(np.int16) - middle.reshape(-1)[places]
-            columns.append(np.clip(apart, -127, 127).astype(np.int8))
-        return np.stack(columns, axis=-1)
+        """How far pixels, by their sorted places, stand out of their surroundings in one still
+        (K x 3), -127 to 127."""
+        import cv2
+
+        width = pixels.shape[1]
+        found = np.empty((len(places), 3), np.int8)
+        for rows, band, middle in _surroundings(pixels):
+            mine = slice(*np.searchsorted(places, (rows.start * width, rows.stop * width)))
+            apart = cv2.subtract(band, middle, dtype=cv2.CV_8S).reshape(-1, 3)
+            # No place is outside, and not to ask is much faster.
+            np.take(apart, places[mine] - rows.start * width, axis=0, out=found[mine], mode="clip")
+        return np.maximum(found, -127, out=found)
 
     def candidates(self) -> Candidates:
         """What may be a defect, where the scene moves.  Asked for once: the votes are let go."""
@@ -119,9 +138,9 @@ class Votes:
             found.append(top * self._seen.shape[1] + self._nominated(slice(*inside), trusted,
                          top - inside[0], bottom - top))  # fmt: skip
         places = np.concatenate(found)
-        mean = self._sum.reshape(3, -1)[:, places].T / np.float32(max(self.count, 1))
-        self._sum, self._seen = np.zeros((3, 0, 0), np.int16), np.zeros((0, 0), np.uint8)
-        return Candidates(places, mean.astype(np.float32), fixed, still)
+        mean = self._sum.reshape(-1, 3)[places] / np.float32(max(self.count, 1))
+        self._sum, self._seen = np.zeros((0, 0, 3), np.int16), np.zeros((0, 0), np.uint8)
+        return Candidates(places, mean.astype(np.float32), self.count, fixed, still)
 
     def _nominated(self, rows: slice, trusted: Any, skip: int, height: int) -> Any:
         """Flat places of candidates in a band of rows, from its row `skip` on."""
@@ -131,8 +150,8 @@ class Votes:
         nominated: Any = None
         strong: Any = None
         weak: Any = None
-        for total in self._sum:
-            band = np.ascontiguousarray(total[rows])
+        for channel in range(3):
+            band = cv2.extractChannel(self._sum[rows], channel)
             apart = cv2.absdiff(band, cv2.medianBlur(band, 5)).astype(np.float32) / n
             usual = np.minimum(apart, _USUAL)
             spread = cv2.sqrt(cv2.blur(usual * usual, (_AROUND, _AROUND)))
@@ -198,18 +217,23 @@ def _near(strong: NDArray[np.bool_], first: int, block: Size) -> Any:
     return (near > 0) | whole
 
 
-def _planes(pixels: NDArray[np.uint8]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Each channel of a still, and its surroundings: the median of 5 x 5 pixels."""
+def _surroundings(
+    pixels: NDArray[np.uint8],
+) -> Iterator[tuple[slice, NDArray[np.uint8], NDArray[Any]]]:
+    """A still in bands of rows that stay near the core, each with its surroundings: the median of
+    5 x 5 pixels."""
     import cv2
 
-    for channel in range(3):
-        plane = cv2.extractChannel(pixels, channel)
-        yield plane, cv2.medianBlur(plane, 5)
+    for top, bottom, (first, last) in _bands(len(pixels), 1, _FEW):
+        middle = cv2.medianBlur(pixels[first:last], 5)
+        yield slice(top, bottom), pixels[top:bottom], middle[top - first : bottom - first]
 
 
-def _bands(height: int, margin: int) -> Iterator[tuple[int, int, tuple[int, int]]]:
+def _bands(
+    height: int, margin: int, rows: int = _BAND
+) -> Iterator[tuple[int, int, tuple[int, int]]]:
     """Runs of rows [top, bottom), each with the rows around it that it needs."""
-    for top in range(0, height, _BAND):
-        bottom = min(top + _BAND, height)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
         # From whole blocks on, so that a halo is seen whole.
         yield top, bottom, (max(0, top - margin - 1), min(height, bottom + margin + 1))

@@ -38,6 +38,8 @@ _MOVING = 26
 #: Bytes a pixel of what following motion needs: both stills with a fourth channel, where each
 #: pixel comes from, the plan of a pair, and the frame.
 _FOLLOWING = 72
+#: Of a tone that needs the frame in one piece; and of taking noise out.
+_TONING, _DENOISING = 30, 40
 
 
 def divide(bundles: Sequence[Bundle], workers: int, memory: int | None) -> Share:
@@ -78,11 +80,18 @@ def lane_memory(bundle: Bundle, share: Share) -> int:
     looks = {(s.framing, "alone" if s.alone else s.rounding): s for s in bundle.segments}
     frames = sum(_area(s) * _FRAMES.get(look, _FRAME) for (_, look), s in looks.items())
     frames += sum(_area(s) * _MOVING for s in bundle.segments if s.views)
+    frames += sum(_area(s) * _TONING for s in bundle.segments if any(t.whole for t in s.toned))
     if first.model:
         frames += stills // 6 * _FOLLOWING
+    each = max(decoding, default=0)
+    reach = max((len(stack.members) for stack in first.stacks.averaged), default=0)
+    if reach:  # pictures of the neighbours, and what each thread denoises in
+        frames += (reach + share.decoders) * stills + share.decoders * stills // 6 * _DENOISING
+    if first.stacks.beside:  # neighbours as they were decoded, and a still that is being cleaned
+        frames += (2 + 2 * share.decoders) * each
     return (
         (first.taps.widest + share.decoders) * stills
-        + share.decoders * max(decoding, default=0)
+        + share.decoders * each
         + frames
         + sum(s.format.memory(s.framing.size, share.threads) for s in bundle.segments)
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from timelapse.errors import EncodeError, RenderError, RollError
+from timelapse.grade import Framing
 from timelapse.machine import cores
 from timelapse.render.budget import Disk, divide
 from timelapse.render.crew import Crew, Lanes
@@ -103,12 +104,23 @@ def render_all(
     return [making.report for making in makings if making.report]
 
 
-def _measured(jobs: Iterable[Job]) -> list[Job]:
+def _measured(jobs: Sequence[Job]) -> list[Job]:
     """Jobs with all that is to be found in the stills; what is followed is looked for once."""
     found, tracks = [], dict[Any, Any]()
-    for job in jobs:
-        found.append(measured(replace(job, tracks={**tracks, **job.tracks}) if tracks else job))
+    for job, others in zip(jobs, _beside(jobs), strict=True):
+        known = replace(job, tracks={**tracks, **job.tracks}) if tracks else job
+        found.append(measured(known, beside=others))
         tracks |= found[-1].tracks
+    return found
+
+
+def _beside(jobs: Sequence[Job]) -> list[list[Framing]]:
+    """For each job the framings of the others that are made of the same decoding."""
+    passes = [(id(job.plan), spans(job), job.format.burn == "alone") for job in jobs]
+    found = []
+    for job, one in zip(jobs, passes, strict=True):
+        others = (j.framing for j, other in zip(jobs, passes, strict=True) if other == one)
+        found.append([f for f in dict.fromkeys(others) if f != job.framing])
     return found
 
 
@@ -204,8 +216,7 @@ class _Work:
                 item = _Item(making, segment)
                 if whole or not self._found(item, busy):
                     busy.add(segment.key)
-                    plan, graded = id(making.job.plan), (segment.gains, segment.mended)
-                    shown = segment.start, segment.stop, plan, segment.alone, graded
+                    shown = (*segment.together, id(making.job.plan))
                     found.setdefault(shown, []).append(item)
         return [found[shown] for shown in sorted(found, key=lambda shown: shown[:2])]
 
@@ -273,10 +284,8 @@ class _Work:
             if id(plan) not in plans:
                 plans[id(plan)] = plan.without(*lost) if lost else plan
         jobs = [replace(m.asked, plan=plans[id(m.asked.plan)]) for m in self._makings]
-        passes = [(id(job.plan), spans(job), job.format.burn == "alone") for job in jobs]
-        for making, job, one in zip(self._makings, jobs, passes, strict=True):
-            together = (j.framing for j, other in zip(jobs, passes, strict=True) if other == one)
-            making.plan(job, dict.fromkeys(f for f in together if f != job.framing))
+        for making, job, others in zip(self._makings, jobs, _beside(jobs), strict=True):
+            making.plan(job, others)
 
     def told(self, error: Exception) -> str:
         """An error in words for the person who asked for the films, not for their parts."""

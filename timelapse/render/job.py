@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
 from timelapse.deliver.captions import Line
 from timelapse.errors import ProjectError
-from timelapse.grade import Defects, Deflicker, Framing, Gains, HotPixels, commonest
+from timelapse.grade import Found, Framing, Grade, Tone, Toned, Toning, commonest, laid
 from timelapse.overlay import (
     PLAIN,
     Callout,
@@ -69,11 +69,13 @@ class Job:
     """All that decides a film: what is shown when (`plan`), where in the frame (`framing`), what
     is written over it (milestones and overlays, in a `dress`), and how it is delivered.
 
-    What only the stills can tell is found by `measured`: `tracks` has what was followed in them,
-    `treatments` what is put behind texts that ask for it, by the number of the cue, `flicker` what
-    each still is corrected by, where `deflicker` asks for that, and `defects` those of the sensor,
-    where `hot_pixels` does.  `source` is the name that the
-    roll was scanned by, under which what was seen of it is remembered.
+    `grade` is what is done to the stills, and `toning` to the frames that are mixed of them, as
+    `tone` says.
+
+    What only the stills can tell is found by `measured`: `found` is what they are corrected by,
+    `tracks` has what was followed in them, `treatments` what is put behind texts that ask for it,
+    by the number of the cue.  `source` is the name that the roll was scanned by, under which what
+    was seen of it is remembered.
     """
 
     plan: Plan
@@ -88,10 +90,10 @@ class Job:
     dress: Dress = field(default_factory=Dress)
     tracks: Mapping[Any, Any] = field(default_factory=dict)
     treatments: Mapping[int, int] = field(default_factory=dict)
-    deflicker: Deflicker | None = None
-    flicker: Gains | None = None
-    hot_pixels: HotPixels | None = None
-    defects: Defects | None = None
+    grade: Grade = Grade()
+    found: Found = Found()
+    tone: Tone = Tone()
+    toning: Toning | None = None
     source: Path | None = None
 
     @cached_property
@@ -119,7 +121,7 @@ class Job:
             tuple(gaps),
             self._interval,
             self.tracks,
-            self._places,
+            self.place,
         )
 
     @cached_property
@@ -158,18 +160,56 @@ class Job:
     def _interval(self) -> Fraction | None:
         return self.plan.roll.interval or None
 
-    def _places(
-        self, points: NDArray[np.float64], frames: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def place(self, points: NDArray[np.float64], frames: NDArray[np.int64]) -> NDArray[np.float64]:
         """Points in pixels of the stills on each of so many frames, as pixels of the frames."""
-        return self.framing.place(commonest(self.plan.roll.sizes), points, frames)
+        size = commonest(self.plan.roll.sizes)
+        if laid(self.grade, self.found, self.plan.roll.stills, 0) is None:
+            return self.framing.place(size, points, frames)
+        onto = [self._laid(at) for at in frames.tolist()]
+        return self.framing.place(size, points, frames, np.array(onto).reshape(-1, 3, 3))
+
+    def _laid(self, frame: int) -> NDArray[np.float64]:
+        """How the stills of a frame are moved, on average."""
+        taps, roll = self.plan.taps, self.plan.roll
+        if not 0 <= frame < self.plan.frames or not len(taps.row(frame)[0]):
+            return np.eye(3)
+        stills, weights = taps.row(frame)
+        each = [laid(self.grade, self.found, roll.stills, at) for at in stills.tolist()]
+        matrices = np.array(each, np.float64).reshape(-1, 3, 3)
+        mean: NDArray[np.float64] = np.average(matrices, axis=0, weights=np.abs(weights) + 1e-9)
+        return mean
 
     @property
     def dithers(self) -> bool:
-        """Whether the rounding to 8 bits is spread."""
+        """Whether the rounding to 8 bits is spread: by itself where frames have finer steps."""
         wanted = self.plan.blend.dither
-        deep = any(still.bits > 8 for still in self.plan.roll.stills)
-        return wanted == "on" or (wanted == "auto" and deep)
+        return wanted == "on" or (wanted == "auto" and self._fine)
+
+    @property
+    def _fine(self) -> bool:
+        gains, noise = self.found.gains, self.found.noise
+        return (
+            any(still.bits > 8 for still in self.plan.roll.stills)
+            or bool(gains and not gains.idle)
+            or bool(noise and not noise.idle)
+            or bool(self.grade.stops)
+        )
+
+    def toned(self, start: int, stop: int) -> tuple[Toned, ...]:
+        """How each of the frames [start, stop) is toned; nothing where none is."""
+        if self.toning is None or self.toning.idle:
+            return ()
+        rate = Fraction(self.plan.timeline.rate)
+        return tuple(self.toning.at(frame / rate) for frame in range(start, stop))
+
+    @property
+    def graded(self) -> bool:
+        """Whether anything is done to stills or frames."""
+        return not self.grade.idle or bool(self.toning and not self.toning.idle)
+
+    def ungraded(self) -> Job:
+        """The same film without all that is done to its stills and frames."""
+        return replace(self, grade=Grade(), found=Found(), tone=Tone(), toning=None)
 
     def render(
         self,
@@ -254,7 +294,7 @@ class Job:
         ]
         found += self._hasty()
         found += self._out_of_sight()
-        found += self.defects.findings if self.defects else ()
+        found += self.found.findings
         if missing := self._unspoken():
             found.append(missing)
         return tuple(found)

@@ -141,7 +141,7 @@ class Lane:
         digests = {
             str(segment.stills[at].file): digest
             for at, digest in sorted(self._supply.digests.items())
-            if not segment.alone
+            if at < segment.shown
         }
         followed = () if segment.alone else self._mixers[segment.framing].followed
         pixels, payload = out.pixels.hexdigest(), facts.payloads[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
@@ -17,12 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.deliver import H264
-from timelapse.grade import Defects, Gains, HotPixels, Size
-from timelapse.grade.flicker import measure as flicker_of
-from timelapse.grade.hotpixels import measure as defects_of
-from timelapse.grade.levels import levels_of
-from timelapse.ingest.look import look
+from timelapse.grade import Framing, Size, corrections
 from timelapse.overlay import Callout, Compositor, chooses, treatment_for, words_of
+from timelapse.render.analysis import analysed
 from timelapse.render.job import Dress, Job, Progress
 from timelapse.render.segment import identity
 from timelapse.storage import cache_folder, written_whole
@@ -35,18 +32,16 @@ _SMALLER = 4
 Box = tuple[int, int, int, int]
 
 
-def measured(job: Job, progress: Progress | None = None) -> Job:
+def measured(job: Job, progress: Progress | None = None, beside: Sequence[Framing] = ()) -> Job:
     """A job with all that is to be found in the stills: what they are corrected by, tracks of what
     callouts follow, and what is put behind texts with `contrast: auto`.
 
-    The same job where there is nothing to be found, or all is found already.  Raises RollError,
-    StillError.
+    `beside` are the framings of films that will be made of the same decoding.  The same job where
+    there is nothing to be found, or all is found already.  Raises RollError, StillError,
+    ProjectError.
     """
-    shows_stills = job.format.burn != "alone"
-    if job.hot_pixels and not job.defects and shows_stills:
-        job = replace(job, defects=_defects(job, job.hot_pixels, progress))
-    if job.deflicker and not job.flicker and shows_stills:
-        job = replace(job, flicker=_flicker(job, progress))
+    if job.format.burn != "alone":
+        job = replace(job, found=analysed(job, beside, progress))
     sought = {
         layer.sought: layer
         for layer in job.overlays
@@ -65,20 +60,6 @@ def measured(job: Job, progress: Progress | None = None) -> Job:
     compositor = Compositor(job.cues, job.framing.size)
     choices = {number: _treatment(job, number, compositor.box_of(number)) for number in open_}
     return replace(job, treatments={**job.treatments, **choices})
-
-
-def _defects(job: Job, settings: HotPixels, progress: Progress | None) -> Defects:
-    roll = job.plan.roll
-    known = [identity(still) for still in roll.stills]
-    return defects_of(roll.stills, settings, roll.limits, identities=known, progress=progress)
-
-
-def _flicker(job: Job, progress: Progress | None) -> Gains:
-    assert job.deflicker is not None
-    roll = job.plan.roll
-    damaged = any(still.damaged for still in roll.stills)
-    looks = look(roll, damaged=damaged, remember=job.source, progress=progress)
-    return flicker_of(levels_of(roll.stills, looks.rows), job.deflicker)
 
 
 def _track(job: Job, layer: Callout, progress: Progress | None) -> Any:
@@ -119,9 +100,9 @@ def _looked_at(job: Job, numbers: list[int]) -> Iterator[Any]:
     for number in numbers:
         stills, weights = job.plan.taps.row(number)
         shown = [identity(job.plan.roll.stills[at]) for at in stills.tolist()]
-        gains = [job.flicker.of(at) for at in stills.tolist()] if job.flicker else []
-        mended = job.defects.digest if job.defects else ""
-        yield shown, weights.tolist(), job.plan.taps.way(number), gains, mended
+        graded = corrections(job.grade, job.found, job.plan.roll.stills, stills.tolist()).words
+        toned = job.toned(number, number + 1)
+        yield shown, weights.tolist(), job.plan.taps.way(number), graded, toned
 
 
 def _under(job: Job, numbers: list[int], box: Box) -> Iterator[NDArray[np.uint8]]:

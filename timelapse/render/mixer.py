@@ -39,10 +39,10 @@ class Mixer:
         }
         taps, self._views = segment.taps, segment.views
         self._light, self._taps = segment.light, taps
-        self._looks = [
-            (*map(list, taps.row(at)), taps.way(at), self._views[at] if self._views else None)
-            for at in range(segment.frames)
-        ]
+        self._toned = segment.toned
+        none = (None,) * segment.frames
+        each = enumerate(zip(self._views or none, self._toned or none, strict=True))
+        self._looks = [(*map(list, taps.row(at)), taps.way(at), *how) for at, how in each]
         self._model: Any = None
         if segment.model:
             name, light = segment.model, segment.light
@@ -77,7 +77,22 @@ class Mixer:
                     from_mix(mixed, self._light, shown)
 
     def _mixed(self, pictures: list[Linear], at: int) -> Iterator[tuple[slice, Linear]]:
-        """A frame in the light that it is mixed in, band by band."""
+        """A frame in the light that it is mixed in, toned, band by band."""
+        toned = self._toned[at] if self._toned else None
+        bands = self._untoned(pictures, at)
+        if toned is None or toned.idle:
+            yield from bands
+        elif not toned.whole:
+            for band, mixed in bands:
+                yield band, toned.apply(mixed, self._light, self._buffers)
+        else:
+            whole = self._buffers.take("whole", (*self._size[::-1], 3), np.uint16)
+            for band, mixed in bands:
+                np.copyto(whole[band], mixed)
+            whole = toned.apply(whole, self._light, self._buffers)
+            yield from ((band, whole[band]) for band in self._bands)
+
+    def _untoned(self, pictures: list[Linear], at: int) -> Iterator[tuple[slice, Linear]]:
         weights, way = self._taps.row(at)[1], self._taps.way(at)
         if self._views:
             frame = self._seen(pictures, self._views[at], at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property
@@ -21,10 +21,11 @@ import numpy as np
 
 from timelapse.deliver import Format, Tags
 from timelapse.deliver.output import Output
-from timelapse.grade import Defects, Framing, Gain, View
+from timelapse.grade import Corrections, Framing, Toned, View, corrections
 from timelapse.ingest import Limits, Still, decoded_size
 from timelapse.overlay import Compositor, Cue
 from timelapse.render.job import Job
+from timelapse.render.stacks import Stacks, stacked
 from timelapse.report import LIBRARIES
 from timelapse.retime import FOLLOWED, Light, Taps, model_made_as
 
@@ -49,10 +50,11 @@ def versions() -> dict[str, str]:
 class Segment:
     """The frames [start, stop) of a clip, and all that decides them.
 
-    `taps` has a row for each of its frames, over `stills`, which are those that it shows; `cues`
-    are all of the clip, because where one stands may depend on any other.  A segment of overlays
-    `alone` shows no stills.  `beside` are the framings of the films that are made of the same
-    decoding, whose scale suffices for all of them.
+    `taps` has a row for each of its frames, over the first `shown` of its `stills`; the others are
+    neighbours that help to correct those (`stacks`).  `cues` are all of the clip, because where
+    one stands may depend on any other.  A segment of overlays `alone` shows no stills.  `beside`
+    are the framings of the films that are made of the same decoding, whose scale suffices for all
+    of them.
     """
 
     start: int
@@ -69,8 +71,10 @@ class Segment:
     tags: Tags | None = None  # of a film that is one segment, and never joined
     beside: tuple[Framing, ...] = ()
     alone: bool = False
-    gains: tuple[Gain, ...] = ()  # of each of its stills, where they are corrected
-    defects: Defects | None = None  # of the sensor, where they are mended
+    shown: int = 0
+    corrections: Corrections = Corrections()
+    stacks: Stacks = Stacks()
+    toned: tuple[Toned, ...] = ()  # how each frame is toned, where any is
 
     @property
     def frames(self) -> int:
@@ -86,19 +90,13 @@ class Segment:
 
     def wanted(self, still: Still) -> tuple[int, int]:
         """The (width, height) that a still is decoded to, at least."""
-        sizes = [framing.scaled(still.size) for framing in (self.framing, *self.beside)]
-        return max(width for width, _ in sizes), max(height for _, height in sizes)
+        return wanted((self.framing, *self.beside), still, self.corrections.closer)
 
     @cached_property
     def views(self) -> tuple[View, ...]:
         """What each frame shows of the pictures, where a camera moves over them."""
         camera = self.framing.camera
         return camera.views(self.start, self.stop) if camera and not self.alone else ()
-
-    @cached_property
-    def mended(self) -> str:
-        """Equal words mean equal repairs of the stills."""
-        return self.defects.digest if self.defects else ""
 
     def compositor(self) -> Compositor:
         return Compositor(self.cues, self.framing.size)
@@ -107,6 +105,12 @@ class Segment:
     def drawing(self) -> str:
         """Equal drawings mean equal overlays."""
         return self.compositor().signature(self.start, self.stop)
+
+    @property
+    def together(self) -> tuple[Any, ...]:
+        """Segments of one plan of which this is equal are made of the same stills, corrected
+        alike."""
+        return self.start, self.stop, self.alone, self.corrections.words, self.stacks.helpers
 
     @cached_property
     def key(self) -> str:
@@ -123,7 +127,8 @@ class Segment:
             f"{self.light} {self.rounding} {model_made_as(self.model) if self.model else None}",
             f"{self.alone} {sorted(decoded.items())}",
             self.drawing,
-            repr(self.gains) + self.mended,
+            self.corrections.words,
+            repr((self.stacks, self.toned)),
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)
@@ -147,6 +152,11 @@ class Bundle:
     def pictures(self) -> tuple[Framing, ...]:
         """The framings of the pictures that are made of each still."""
         return tuple(dict.fromkeys(s.framing.static for s in self.segments if not s.alone))
+
+    def of_picture(self, number: int) -> Segment:
+        """A segment that shows those of `pictures`."""
+        framing = self.pictures[number]
+        return next(s for s in self.segments if not s.alone and s.framing.static == framing)
 
     @property
     def coded(self) -> int:
@@ -186,12 +196,20 @@ def _archive(path: str) -> tuple[str, int, int]:
     return str(Path(path).absolute()), info.st_size, info.st_mtime_ns
 
 
+def wanted(framings: Sequence[Framing], still: Still, closer: float = 1.0) -> tuple[int, int]:
+    """The (width, height) that a still is decoded to, at least, to fill frames of all of these
+    framings; where it is shown up to so many times `closer`."""
+    sizes = [framing.scaled(still.size, closer) for framing in framings]
+    return max(width for width, _ in sizes), max(height for _, height in sizes)
+
+
 def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segment:
     """The frames [start, stop) of a job as a segment."""
     taps, roll, format = job.plan.taps, job.plan.roll, job.format
     alone, cues = format.burn == "alone", job.cues if format.burn else ()
     first, last = (0, 0) if alone else (taps.starts[start], taps.starts[stop])
     used, local = np.unique(taps.stills[first:last], return_inverse=True)
+    stacks, members = stacked(job, used.tolist())
     rows = Taps(
         np.zeros(stop - start + 1, np.int64) if alone else taps.starts[start : stop + 1] - first,
         local.astype(np.int32).reshape(-1),
@@ -202,7 +220,7 @@ def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segm
     return Segment(
         start,
         stop,
-        tuple(roll.stills[at] for at in used.tolist()),
+        tuple(roll.stills[at] for at in members),
         rows,
         job.framing,
         cues,
@@ -214,8 +232,10 @@ def cut(job: Job, start: int, stop: int, beside: Iterable[Framing] = ()) -> Segm
         job.tags if format.whole else None,
         tuple(beside),
         alone,
-        tuple(map(job.flicker.of, used.tolist())) if job.flicker and not job.flicker.idle else (),
-        job.defects if job.defects and not job.defects.idle else None,
+        len(used),
+        corrections(job.grade, job.found, roll.stills, members),
+        stacks,
+        job.toned(start, stop) if not alone else (),
     )
 
 

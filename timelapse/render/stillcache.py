@@ -71,15 +71,15 @@ class StillCache:
         framing: Framing,
         decoded: tuple[int, int],
         buffers: Buffers,
-        mended: str = "",
+        graded: str = "",
     ) -> Kept | None:
         """What is kept of a still, in `buffers`; None where nothing is, or it is not whole.
 
-        `decoded` is the (width, height) that it was decoded at.
+        `decoded` is the (width, height) that it was decoded at; `graded` says how it was corrected.
         """
         if not self.pays(still, framing):
             return None
-        path = self._path(still, framing, decoded, mended)
+        path = self._path(still, framing, decoded, graded)
         try:
             with path.open("rb") as file:
                 words = json.loads(file.readline(1000))
@@ -98,7 +98,7 @@ class StillCache:
         framing: Framing,
         decoded: tuple[int, int],
         kept: Kept,
-        mended: str = "",
+        graded: str = "",
     ) -> None:
         if not self.pays(still, framing) or not self._room_for(kept.pixels.nbytes):
             return
@@ -111,13 +111,13 @@ class StillCache:
         }
         with suppress(OSError):  # a cache that cannot be written is no reason to stop
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self._path(still, framing, decoded, mended)
+            path = self._path(still, framing, decoded, graded)
             with written_whole(path) as draft, draft.open("wb") as file:
                 file.write(json.dumps(words).encode() + b"\n")
                 file.write(pixels.data)
 
-    def _path(self, still: Still, framing: Framing, decoded: tuple[int, int], mended: str) -> Path:
-        words = repr((_MADE_AS, versions(), identity(still), framing, decoded, mended))
+    def _path(self, still: Still, framing: Framing, decoded: tuple[int, int], graded: str) -> Path:
+        words = repr((_MADE_AS, versions(), identity(still), framing, decoded, graded))
         key = hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         return self.folder / (key + _ENDING)
 
