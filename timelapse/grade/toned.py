@@ -182,7 +182,7 @@ def _drawn(curve: Curve) -> NDArray[np.float32]:
     """
     from scipy.interpolate import PchipInterpolator
 
-    before, after = np.array(curve, np.float64).T
+    before, after = np.array(curve, np.float64).round(9).T  # slopes of next to nothing overflow
     share = np.clip(np.arange(65536) / 65535, before[0], before[-1])
     drawn: NDArray[np.float32] = PchipInterpolator(before, after)(share).astype(np.float32)
     return drawn
