@@ -121,11 +121,10 @@ def dithered(
 
     fine = buffers.take("fine", mixed.shape, np.uint16)
     cv2.LUT(mixed, _fine_of(light), fine)
-    height, width = mixed.shape[:2]
-    fine += _pattern(top + height, width)[top:, :, None]
-    np.right_shift(fine, 8, out=fine)
-    np.copyto(out, fine, casting="unsafe")
-    return out
+    pattern = _pattern(top, *mixed.shape[:2])
+    three = cv2.merge([pattern] * 3, buffers.take("pattern", mixed.shape, np.uint16))
+    cv2.add(fine, three, fine)
+    return cv2.LUT(fine, _upper_byte(), out)  # type: ignore[return-value]
 
 
 @cache
@@ -148,10 +147,15 @@ def _fine_of(light: Literal["linear", "display"]) -> Linear:
     return table
 
 
-@lru_cache(maxsize=4)
-def _pattern(height: int, width: int) -> Linear:
-    """Thresholds from 0 to 255, H x W."""
-    y, x = np.mgrid[:height, :width]
+@cache
+def _upper_byte() -> Display:
+    return (np.arange(65536) >> 8).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _pattern(top: int, height: int, width: int) -> Linear:
+    """Thresholds from 0 to 255, H x W, from the row `top` of a frame on."""
+    y, x = np.mgrid[top : top + height, :width]
     noise = np.modf(52.9829189 * np.modf(0.06711056 * x + 0.00583715 * y)[0])[0]
     thresholds: Linear = (noise * 256).astype(np.uint16)
     return thresholds

@@ -22,8 +22,9 @@ from timelapse.storage import written_whole
 
 Floats = NDArray[np.float32]
 Size = tuple[int, int]
-#: Noise that is not worth a change, in levels of 255.
-NOTHING = 0.35
+#: Noise that is not worth a change, in levels of 255: a clean scene that moves, rounded to 8 bits,
+#: is held to have up to 0.43 (1.5 times the deviation of rounding, see `_GRAINY`).
+NOTHING = 0.45
 #: Raise it when the code measures other noise in the same stills.
 _MADE_AS = 1
 #: Levels of light at which noise is measured, evenly from black to white.
