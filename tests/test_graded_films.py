@@ -358,12 +358,13 @@ def test_noise_falls_in_a_roll_that_is_held(tmp_path: Path) -> None:
 
 
 def everything(count: int = 52, seed: int = 6) -> Iterable[Bytes]:
-    """A pan by a hand that shakes over a scene that flickers and darkens, in noise, on a sensor with
-    two hot pixels that a particle hits every seventh still."""
+    """A pan by a hand that shakes, over a scene that flickers and darkens, in noise, on a sensor
+    with two hot pixels that a particle hits every seventh still."""
     draw = np.random.default_rng(seed)
     for n in range(count):
         x, y = draw.uniform(-3, 3, 2)
-        levels = window(30 + 3 * n + x, 60 + n + y) * (1 - 0.004 * n) * (1 + 0.03 * draw.uniform(-1, 1))
+        light = (1 - 0.004 * n) * (1 + 0.03 * draw.uniform(-1, 1))
+        levels = window(30 + 3 * n + x, 60 + n + y) * light
         levels += draw.normal(0, 2, levels.shape)
         pixels = bytes_of(levels)
         pixels[40, 50] = pixels[100, 140] = (230, 200, 210)

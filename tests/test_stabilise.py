@@ -375,7 +375,7 @@ def shows(steady: Steadied, slack: float = 0.0) -> float:
     return float(np.maximum(-back, back - SIZE).max())
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 999),
     st.floats(0, 30),

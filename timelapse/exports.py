@@ -19,8 +19,10 @@ from timelapse.deliver.interchange import library, otio
 from timelapse.deliver.marks import Film, edl, fcpxml, youtube
 from timelapse.errors import RenderError, RollError
 from timelapse.filmpictures import Pictures, names
+from timelapse.grade.defects import save
+from timelapse.looks import write_cube, write_look
 from timelapse.overlay import Share
-from timelapse.render import Job, Progress, check_target
+from timelapse.render import Job, Progress, check_target, measured
 from timelapse.report import report_path
 from timelapse.storage import written_whole
 from timelapse.times import AnyTime, Rate, Seconds
@@ -36,6 +38,8 @@ What = Literal[
     "sheet",
     "keogram",
     "preview",
+    "look",
+    "defects",
     "milestones",
 ]
 #: The endings of each; the pictures of milestones go into a folder.
@@ -49,6 +53,8 @@ ENDINGS: dict[What, tuple[str, ...]] = {
     "sheet": PICTURE_ENDINGS,
     "keogram": PICTURE_ENDINGS,
     "preview": (*Gif.endings, *WebP.endings),
+    "look": (".yaml", ".yml", ".cube"),
+    "defects": (".npz",),
     "milestones": (),
 }
 _OF_FILM = ("fcpxml", "edl")
@@ -196,6 +202,19 @@ def _write(
         case "preview":
             with _written(path) as draft:
                 _preview(draft, path.suffix.lower() in Gif.endings, pictures, choices)
+        case "look":
+            write = write_cube if path.suffix.lower() == ".cube" else write_look
+            write(job.tone, path)
+        case "defects":
+            found = measured(job, tick).found.defects
+            if found is None:
+                raise RenderError(
+                    f"{path}: the project does not look for defects of the sensor; write grade: "
+                    "{hot_pixels: auto}"
+                )
+            with _writing(path):
+                save(found.maps, path)
+            done.say(found.findings)
         case "milestones":
             with _writing(path):
                 path.mkdir(exist_ok=True)

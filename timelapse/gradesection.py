@@ -17,12 +17,17 @@ from timelapse.grade import (
     Denoise,
     Grade,
     HotPixels,
+    Pose,
     Stabilise,
     Tone,
+    Toning,
     Way,
+    toning,
 )
 from timelapse.grade.levels import Area, Moving, checked
 from timelapse.ingest import Roll
+from timelapse.ingest.xmp import Develop, sidecars
+from timelapse.looks import settled
 from timelapse.overlay import Share
 from timelapse.retime import Timeline
 from timelapse.section import Placed, Section
@@ -288,6 +293,28 @@ class GradeSection(Section):
         if not section.moves:
             return settings
         return replace(settings, area=section.moving(timeline(), placed))
+
+    def toning(self, base: Path, timeline: Timeline, placed: Placed) -> tuple[Tone, Toning]:
+        """The tone with its look read, and its keys in the video; raises ProjectError."""
+        with placed("grade", "tone"):
+            tone = settled(self.tone, base)
+        at = []
+        for number, key in enumerate(tone.keys):
+            with placed("grade", "tone", "keys", number, "at"):
+                at.append(timeline.video_of(key.at.resolve(timeline.context).time).seconds)
+        with placed("grade", "tone"):
+            return tone, toning(tone, at)
+
+    def developed(self, roll: Roll, pose: Pose) -> tuple[dict[int, Develop], tuple[str, ...]]:
+        """What XMP files ask for the stills, where that is followed, and what is to be said; `pose`
+        is what the project itself does to them."""
+        if self.sidecars == "off":
+            return {}, ()
+        develop, told = sidecars(roll.stills, roll.limits, embedded=True)
+        own = pose.crop is not None or pose.rotate != 0
+        if own and any(asked.crop or asked.angle for asked in develop.values()):
+            told = (*told, "sidecars crop stills; framing says how, and is followed instead")
+        return develop, told
 
     def _hot_pixels(self, base: Path, placed: Placed) -> HotPixels | None:
         with placed("grade", "hot_pixels"):

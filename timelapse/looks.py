@@ -66,7 +66,7 @@ def write_look(look: ToneLook, path: Path) -> None:
     if "curve" in said:
         said["curve"] = [list(point) for point in said["curve"]]
     yaml, text = YAML(pure=True), StringIO()
-    yaml.default_flow_style, yaml.width = None, 100
+    yaml.default_flow_style, yaml.width = False, 100
     yaml.dump(said, text)
     head = "# A look for grade: {tone: {look: THIS FILE}}\n"
     with _writing(path) as draft:

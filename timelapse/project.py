@@ -32,12 +32,9 @@ from timelapse.grade import (
     Framing,
     Nine,
     Reframing,
-    Tone,
-    Toning,
     commonest,
     cropped,
     natural_size,
-    toning,
 )
 from timelapse.gradesection import GradeSection
 from timelapse.ingest import (
@@ -48,8 +45,7 @@ from timelapse.ingest import (
     natural,
     scan,
 )
-from timelapse.ingest.xmp import Develop, sidecars
-from timelapse.looks import settled as toned
+from timelapse.ingest.xmp import Develop
 from timelapse.mistakes import explain, line
 from timelapse.notation import did_you_mean
 from timelapse.overlay import (
@@ -245,11 +241,11 @@ class Project(Section):
         timeline = plan.timeline
         with self._placed(*where, "burn"):
             output = settled(output, roll)
-        develop, told = self._sidecars(roll)
+        develop, told = self.grade.developed(roll, self.framing.pose)
         framing, crops = self._framing(roll, output, where, within, timeline, develop)
         grade = self.grade.grade(self._base, roll, timeline, self._placed)
         stops = {at: asked.stops for at, asked in develop.items() if asked.stops}
-        tone, toning = self._tone(timeline)
+        tone, toning = self.grade.toning(self._base, timeline, self._placed)
         section = self.sound
         sound = section.sound(self._base, timeline, self._placed) if section else None
         heard = sound.notes(plan.frames / Fraction(output.rate)) if sound else ()
@@ -281,17 +277,6 @@ class Project(Section):
 
         return self.grade.deflickering(roll, timeline, self._placed)
 
-    def _tone(self, timeline: Timeline) -> tuple[Tone, Toning]:
-        """The tone with its look read, and its keys in the video."""
-        with self._placed("grade", "tone"):
-            tone = toned(self.grade.tone, self._base)
-        at = []
-        for number, key in enumerate(tone.keys):
-            with self._placed("grade", "tone", "keys", number, "at"):
-                at.append(timeline.video_of(key.at.resolve(timeline.context).time).seconds)
-        with self._placed("grade", "tone"):
-            return tone, toning(tone, at)
-
     def _framing(
         self,
         roll: Roll,
@@ -317,16 +302,6 @@ class Project(Section):
             framing = Framing(size, output.fit, output.focus, pose)
         with self._placed("framing", "moves"):
             return framing.moving(moves, timeline.rate, commonest(roll.sizes)), crops
-
-    def _sidecars(self, roll: Roll) -> tuple[dict[int, Develop], tuple[str, ...]]:
-        """What XMP files ask for the stills, where that is followed, and what is to be said."""
-        if self.grade.sidecars == "off":
-            return {}, ()
-        develop, told = sidecars(roll.stills, roll.limits, embedded=True)
-        own = self.framing.pose
-        if (own.crop or own.rotate) and any(d.crop or d.angle for d in develop.values()):
-            told = (*told, "sidecars crop stills; framing says how, and is followed instead")
-        return develop, told
 
     @property
     def _blends(self) -> tuple[Blend, ...]:

@@ -209,6 +209,8 @@ def write_report(
 
 def _grade_json(job: Job) -> dict[str, Any]:
     """What was found in the stills and done to them, and the tone of the frames."""
+    if job.format.burn == "alone":
+        return {}  # it shows no stills
     words = job.found.as_json()
     if job.grade.stops or job.grade.crops:
         stops = [job.grade.stops.get(at, 0.0) for at in range(len(job.plan.roll.stills))]

@@ -79,6 +79,8 @@ def export(
     sheet.png                a contact sheet: frames in rows
     keogram.png              a column of each still, side by side
     x.gif x.webp             a small preview that plays by itself
+    x.yaml x.cube            the tone as a look, for other films and programs
+    x.npz                    a map of the sensor's defects (grade.hot_pixels.map)
     folder/                  a finished frame for each milestone
 
     Pictures may be .png or .jpg, and the last word of their name says what they are:

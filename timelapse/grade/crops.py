@@ -33,7 +33,9 @@ def cropped(
     crop = max((box for box, _ in kinds), key=lambda box: (box[2] * box[3], box))
     angles = {angle for _, angle in kinds}
     angle = angles.pop() if len(angles) == 1 else 0.0
-    common = Pose(pose.lens, pose.focal, crop, pose.flip, angle)
+    # The pose turns what it has mirrored; what is asked for is of the still as it was.
+    mirrored = pose.flip in ("horizontal", "vertical")
+    common = Pose(pose.lens, pose.focal, crop, pose.flip, -angle if mirrored else angle)
     if len(kinds) == 1:
         return common, ()
     each = (

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isqrt
+from math import isqrt, log2
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import ProjectError
-from timelapse.grade.light import Linear
+from timelapse.grade.light import Gain, Linear, lit
 from timelapse.grade.noise import NOTHING, Noise, measure
 from timelapse.machine import Buffers, bands
-from timelapse.srgb import shown_of
+from timelapse.srgb import linear_of, shown_of
 
 __all__ = ["Denoise", "Light", "Noise", "Way", "denoised", "measure"]
 
@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 _SAME, _OTHER = 1.4, 2.1
 #: Steps in which differences are counted, in a standard deviation of the noise.
 _STEPS = 8
+#: Gains are told apart by this part of a stop: by less, noise is the same but for 3 %.
+_OF_A_STOP = 8
 #: What OpenCV weighs red, green and blue by when it makes grey of them.
 _GREY = (0.299, 0.587, 0.114)
 #: Pixels to each side of a pixel that are looked at as well.
@@ -77,14 +79,16 @@ def denoised(
     way: Way = "mean",
     strength: float = 1.0,
     onto: Sequence[NDArray[np.float64] | None] = (),
+    gain: Gain | None = None,
 ) -> Linear:
     """A still without as much noise as its neighbours can take away.
 
     `pictures` are framed stills in order of time (H x W x 3, RGB, uint16 as `to_mix` makes them in
     this `light`), `own` is the place of the still among them.  `onto` are matrices (3 x 3) that
     take places in a picture to places in the still, both in pixels of the frame, where pixel 0
-    reaches from 0 to 1; None where they are the same.  The result is the still itself where nothing
-    is done, else that of `buffers`, until it is called again.  No input is changed.
+    reaches from 0 to 1; None where they are the same.  `gain` is what the still was lit by, and its
+    noise with it, after `noise` was measured.  The result is the still itself where nothing is
+    done, else that of `buffers`, until it is called again.  No input is changed.
     """
     import cv2
 
@@ -98,7 +102,7 @@ def denoised(
         if at != own
     ]
     gains = [_gain(still, other) for other in others]
-    table = _even(noise, light)
+    table = _even(noise, light, _stepped(gain))
     out: Linear = buffers.take("denoised", still.shape, np.uint16)
     # Bands are a third as high as elsewhere: more is at work at a time, and of 32 bits.
     for band in bands(still.shape[0], 3 * still.shape[1]):
@@ -237,8 +241,17 @@ def _gain(still: Linear, other: Linear) -> float:
     return gain if chance < abs(gain - 1) < _FLICKER else 1.0
 
 
-@lru_cache(maxsize=8)
-def _even(noise: Noise, light: Light) -> Linear:
+def _stepped(gain: Gain | None) -> Gain | None:
+    """A gain to a part of a stop: stills that are lit nearly alike share their table."""
+    if gain is None:
+        return None
+    red, green, blue = (2 ** (round(_OF_A_STOP * log2(factor)) / _OF_A_STOP) for factor in gain[:3])
+    even = red == green == blue == 1
+    return None if even else gain._replace(red=red, green=green, blue=blue)
+
+
+@lru_cache(maxsize=16)
+def _even(noise: Noise, light: Light, gain: Gain | None) -> Linear:
     """A table that makes noise the same at every level: 1 x 65536 x 3, for `cv2.LUT`.
 
     Its standard deviation is then `_STEPS`, times what lets all channels count alike in grey.
@@ -247,11 +260,14 @@ def _even(noise: Noise, light: Light) -> Linear:
     shown = 255 * (shown_of(share) if light == "linear" else share)
     fine = np.linspace(0, 255, 4096)
     columns = []
-    for row, weight in zip(noise.deviations, _GREY, strict=True):
+    for channel, (row, weight) in enumerate(zip(noise.deviations, _GREY, strict=True)):
         deviation = np.interp(fine, np.linspace(0, 255, len(row)), np.maximum(row, NOTHING))
         slope = _STEPS / deviation
         path = np.concatenate([[0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(fine))])
-        columns.append(np.interp(shown, fine, path) / np.sqrt(3 * weight))
+        after = fine  # what the levels that were measured are now
+        if gain:
+            after = 255 * shown_of(lit(linear_of(fine / 255), gain[channel], *gain[3:]))
+        columns.append(np.interp(shown, after, path) / np.sqrt(3 * weight))
     table: Linear = np.rint(np.stack(columns, axis=-1)).astype(np.uint16)[None]
     return table
 

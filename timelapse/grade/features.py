@@ -19,10 +19,10 @@ from timelapse.grade.agree import FEWEST, Fit, Floats, Model, agreed, moved
 Gray = NDArray[np.uint8]
 
 #: Corners at most, how far apart at least, as a share of the width, and how weak at most.
-_CORNERS, _APART, _WEAKEST = 400, 0.02, 0.01
+_CORNERS, _APART, _WEAKEST = 250, 0.02, 0.01
 #: The side of the squares that are compared, and the pixels within which the way there and back
 #: has to end where it began.
-_SQUARE, _BACK = 21, 0.5
+_SQUARE, _BACK = 15, 0.5
 #: The spread of gray that a picture is brought to, and by how many times at most.
 _SPREAD, _STRONGEST = 28.0, 6.0
 #: How far a place may be off and agree, as a share of the width, and in pixels at least.

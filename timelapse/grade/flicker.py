@@ -3,7 +3,8 @@
 A still's light is measured in patches.  Flicker changes all of them at once, by the same factor of
 the light that reached the sensor; what moves changes a few; a flash adds light, here more and there
 less; a real change takes its time, or stays.  The camera's own tone curve holds highlights back: so
-does the correction, by as much as the roll shows.
+does the correction, by as much as the roll shows.  Its black is not without light: neither that nor
+what glows in a window flickers with the light of the scene, and so the correction starts there.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _SHOULDERS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 _ASKED, _PLAIN, _BINS = 400, 0.95, 12
 #: A smaller exponent is taken only where the larger ones disagree by so much more.
 _CLEARLY = 1.25
+#: Black is sought in so many steps up to the light that all but this share of patches exceed, and
+#: believed where it leaves so little of the disagreement: by chance four fifths are left.
+_BLACKS, _DARKEST, _HALVED = 8, 0.01, 0.5
 #: Linear light up to which a patch is noise more than light, and from which on it is clipped.
 _DARK, _WHITE = 0.0025, 0.97
 #: A still of which less is above the noise is corrected by less, and not at all if nothing is.
@@ -89,7 +93,8 @@ class Deflicker:
 class Gains:
     """What each of N stills is corrected by.
 
-    `gains` (N x 3, red, green, blue) are factors of linear light, for `lit` with this `shoulder`.
+    `gains` (N x 3, red, green, blue) are factors of linear light, for `lit` with this `shoulder`
+    and this `black`.
     `before` and `after` (N) are the luminance curve in stops below white, `times` (N) are seconds
     from the first still.  By index: `flashes` and `steps` are real and stay, `jumps` of the
     exposure are levelled.
@@ -100,6 +105,7 @@ class Gains:
     shoulder: float
     before: Floats
     after: Floats
+    black: float = 0.0
     flashes: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
     jumps: tuple[int, ...] = ()
@@ -112,7 +118,7 @@ class Gains:
     def of(self, still: int) -> Gain:
         """What one still is corrected by."""
         red, green, blue = self.gains[still].tolist()
-        return Gain(red, green, blue, self.shoulder)
+        return Gain(red, green, blue, self.shoulder, self.black)
 
     def as_json(self) -> dict[str, Any]:
         """What a report tells: the gains in stops, one number a still where the channels agree."""
@@ -122,6 +128,7 @@ class Gains:
             "flicker_before": round(_roughness(self.before), 5),
             "flicker_after": round(_roughness(self.after), 5),
             "shoulder": self.shoulder,
+            "black": round(self.black, 6),
             "flashes": list(self.flashes),
             "steps": list(self.steps),
             "jumps": list(self.jumps),
@@ -157,11 +164,11 @@ def measure(levels: Levels, settings: Deflicker = Deflicker()) -> Gains:
         taken += roll.drift(taken, float(settings.white_balance))
     taken = levelled[:, None] + np.clip(taken - levelled[:, None], -_MOST, _MOST)
     gains[seen] = np.exp(settings.strength * roll.lit[:, None] * taken)
-    shoulder = roll.shoulder
+    bent = roll.shoulder, roll.black
     after = _curve(
         np.stack(
             [
-                lit(here.light[..., c], gains[:, c, None, None], shoulder)  # type: ignore[arg-type]
+                lit(here.light[..., c], gains[:, c, None, None], *bent)  # type: ignore[arg-type]
                 for c in range(3)
             ],
             axis=-1,
@@ -169,7 +176,9 @@ def measure(levels: Levels, settings: Deflicker = Deflicker()) -> Gains:
     )
     marked = (found.flashes, found.steps, jumps != 0)
     flashes, steps, jumped = (tuple(seen[where].tolist()) for where in marked)
-    return Gains(levels.times, gains, shoulder, before, after, flashes, steps, jumped)
+    return Gains(
+        levels.times, gains, roll.shoulder, before, after, roll.black, flashes, steps, jumped
+    )
 
 
 def _curve(light: NDArray[Any]) -> Floats:
@@ -184,13 +193,14 @@ class _Roll:
     """The stills of a roll that could be read, N of P patches, as logarithms of the light before
     the camera held its highlights back: there flicker adds the same number to all patches.
 
-    `lit` is how far a still is above the noise, 0 to 1; `paired` by how much each is brighter than
-    the one before, over all patches.
+    `light` counts from the `black` on; `lit` is how far a still is above the noise, 0 to 1;
+    `paired` by how much each is brighter than the one before, over all patches.
     """
 
     times: Floats
     light: Patches
     shoulder: float
+    black: float
     over: float
     exposed: Patches
     weights: Patches
@@ -203,14 +213,15 @@ class _Roll:
         times, grid = levels.times[seen], levels.light.shape[1:3]
         over = max(over, (_FEWEST + 0.5) * float(np.median(np.diff(times))), 1e-6)
         light = levels.light[seen].reshape(len(seen), -1, 3)
+        shoulder, black = _bent([*np.moveaxis(light, 2, 0)] if per_channel else [light @ LUMINANCE])
+        light = _above(light, black)
         luminance = light @ LUMINANCE
-        shoulder = _shoulder([*np.moveaxis(light, 2, 0)] if per_channel else [luminance])
         exposed, weights = _before(luminance, shoulder), _weights(luminance, shoulder)
         steps = np.diff(exposed, axis=0, prepend=exposed[:1])
         both = np.sqrt(weights * np.concatenate([weights[:1], weights[:-1]]))
         lit = np.clip((luminance > _DARK).mean(axis=1) / _LIT, 0, 1)
-        return cls(times, light, shoulder, over, exposed, weights, middles(steps, both)[0], lit,
-                   grid)  # fmt: skip
+        paired = middles(steps, both)[0]
+        return cls(times, light, shoulder, black, over, exposed, weights, paired, lit, grid)
 
     @property
     def curve(self) -> Floats:
@@ -334,28 +345,47 @@ def _weights(light: NDArray[Any], shoulder: float) -> Patches:
     return weights
 
 
-def _shoulder(planes: Sequence[Patches]) -> float:
-    """The exponent by which dark and bright patches (each N x P) show alike how stills flicker."""
-    unlike = np.zeros(len(_SHOULDERS))
-    for light in planes:
-        middle = _SHOULDERS[len(_SHOULDERS) // 2]
-        loud = np.abs(middles(_sudden(_before(light, middle)), _weights(light, middle))[0])
+def _above(light: Patches, black: float) -> Patches:
+    """What of the light is above black, 0 to 1."""
+    above: Patches = np.maximum(light - np.float32(black), 0) / np.float32(1 - black)
+    return above
+
+
+def _bent(planes: Sequence[Patches]) -> tuple[float, float]:
+    """The exponent, and the black, by which dark and bright patches (each N x P) show alike how
+    stills flicker."""
+    middle = _SHOULDERS[len(_SHOULDERS) // 2]
+    darkest = float(np.quantile(np.concatenate([light.ravel() for light in planes]), _DARKEST))
+    blacks = darkest * np.linspace(0, 1, _BLACKS + 1)
+    unlike = np.array([_unlike(planes, middle, black) for black in blacks])
+    best = int(unlike.argmin())
+    # In a roll that hardly flickers all are alike: the plain product, unless another is better.
+    black = float(blacks[best]) if unlike[best] < _HALVED * unlike[0] else 0.0
+    unlike = np.array([_unlike(planes, shoulder, black) for shoulder in _SHOULDERS])
+    allowed = unlike <= _CLEARLY * unlike.min()
+    return max(s for s, fine in zip(_SHOULDERS, allowed, strict=True) if fine), black
+
+
+def _unlike(planes: Sequence[Patches], shoulder: float, black: float) -> float:
+    """How far dark and bright patches disagree about the flicker, with this exponent and black."""
+    unlike = 0.0
+    for plane in planes:
+        light = _above(plane, black)
+        loud = np.abs(middles(_sudden(_before(light, shoulder)), _weights(light, shoulder))[0])
         asked = np.argsort(loud)[len(loud) // 2 : ceil(len(loud) * _PLAIN)][-_ASKED:]
         counted = (light[asked] > _DARK) & (light[asked] < _WHITE)
         if not counted.any():
             continue
         edges = np.quantile(light[asked][counted], np.arange(1, _BINS) / _BINS)
         bins = np.where(counted, np.searchsorted(edges, light[asked]), _BINS).ravel()
-        for at, shoulder in enumerate(_SHOULDERS):
-            change = _sudden(_before(light, shoulder))[asked]
-            weights = _weights(light[asked], shoulder)
-            common = middles(change, weights)[0][:, None]
-            seen = np.bincount(bins, (weights * change * common).ravel(), _BINS + 1)[:_BINS]
-            power = np.bincount(bins, (weights * common**2).ravel(), _BINS + 1)[:_BINS]
-            away = np.abs(seen / np.maximum(power, 1e-18) - 1)
-            unlike[at] += float(np.median(away)) * loud[asked].sum()
-    # In the dark all are alike: the plain product, unless another is clearly better.
-    return max(s for s, u in zip(_SHOULDERS, unlike, strict=True) if u <= _CLEARLY * unlike.min())
+        change = _sudden(_before(light, shoulder))[asked]
+        weights = _weights(light[asked], shoulder)
+        common = middles(change, weights)[0][:, None]
+        seen = np.bincount(bins, (weights * change * common).ravel(), _BINS + 1)[:_BINS]
+        power = np.bincount(bins, (weights * common**2).ravel(), _BINS + 1)[:_BINS]
+        away = np.abs(seen / np.maximum(power, 1e-18) - 1)
+        unlike += float(np.median(away)) * loud[asked].sum()
+    return unlike
 
 
 def _mean_over(times: Floats, over: float, counted: Floats) -> Any:

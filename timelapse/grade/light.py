@@ -37,24 +37,28 @@ def _display_of() -> Display:
 
 
 class Gain(NamedTuple):
-    """Factors of the linear light of a still, for `lit` with a `shoulder`."""
+    """Factors of the linear light of a still, for `lit` with a `shoulder` and a `black`."""
 
     red: float
     green: float
     blue: float
     shoulder: float
+    black: float = 0.0
 
 
-def lit(light: NDArray[Any], gain: float, shoulder: float) -> NDArray[Any]:
+def lit(light: NDArray[Any], gain: float, shoulder: float, black: float = 0.0) -> NDArray[Any]:
     """Linear light (float, 0 to 1, any shape) times `gain`, with white kept white: the result is
     new, from 0 to 1, and rises with `light`.
 
     Gains add up: twice and then by three is by six.  The larger the `shoulder`, the nearer to white
     the plain product is left (Naka and Rushton, J. Physiol. 185, 1966, with the gain in place of
-    the half-saturation).
+    the half-saturation).  Light counts from `black` on, and what is darker stays as it is.
     """
-    product = gain * light
-    return product / (1 - light**shoulder + product**shoulder) ** (1 / shoulder)
+    above = np.maximum(light - black, 0) / (1 - black)
+    product = gain * above
+    held = product / (1 - above**shoulder + product**shoulder) ** (1 / shoulder)
+    made: NDArray[Any] = np.minimum(light, black) + (1 - black) * held
+    return made
 
 
 def to_mix(
@@ -166,7 +170,7 @@ def _gained(gain: Gain, light: Literal["linear", "display"], size: int) -> Linea
     """The table of a gain, for values of so many bytes: 1 x levels x 3."""
     levels = 1 << (8 * size)
     linear = linear_of(np.arange(levels) / (levels - 1))
-    channels = np.stack([lit(linear, factor, gain.shoulder) for factor in gain[:3]], axis=-1)
+    channels = np.stack([lit(linear, factor, *gain[3:]) for factor in gain[:3]], axis=-1)
     shown = channels if light == "linear" else shown_of(channels)
     table: Linear = np.rint(shown * 65535).astype(np.uint16)[None]
     return table

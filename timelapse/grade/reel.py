@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from timelapse.grade.agree import Floats
 from timelapse.grade.survey import surveyed
 from timelapse.ingest import Limits, Pixels, Still
+from timelapse.ingest.look import LOOKED_AT, within
 
 Gray = NDArray[np.uint8]
 Pair = tuple[int, int]
 
 #: The longer side of the pictures that are compared, and from which on one is made smaller.
-_SIDE, _LARGE = 1280, 1600
+_SIDE, _LARGE = LOOKED_AT, 1600
 
 
 class Reel:
@@ -26,10 +27,11 @@ class Reel:
         stills: Sequence[Still],
         order: Sequence[int],
         limits: Limits,
+        seen: Callable[[int, Pixels], None] | None,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self._stills, self.order, self._limits = stills, order, limits
-        self._progress, self._done = progress, 0
+        self._seen, self._progress, self._done = seen, progress, 0
         self._held: dict[int, Gray] = {}
         self._tried: set[int] = set()
 
@@ -67,17 +69,16 @@ class Reel:
             if self._progress:
                 self._progress(self._done, len(self.order))
 
-        walk = surveyed(self._stills, self._limits, size=_wanted, wanted=wanted, progress=tick)
+        walk = surveyed(
+            self._stills, self._limits, size=_wanted, wanted=wanted, seen=self._seen, progress=tick
+        )
         for at, pixels in walk:
             yield at, _small(pixels, self._stills[at].size)
 
 
 def _wanted(still: Still) -> Pair:
     """What a still is decoded to, at least."""
-    share = _SIDE / max(still.size)
-    if share >= 1:
-        return still.size
-    return max(1, int(still.size[0] * share)), max(1, int(still.size[1] * share))
+    return within(still.size, _SIDE)
 
 
 def _small(pixels: Pixels, size: Pair) -> Gray:

@@ -33,7 +33,7 @@ By = Literal["auto", "features", "ecc", "stars", "horizon"]
 Pair = tuple[int, int]
 
 #: Raise it when the same stills come to another motion.
-_MADE_AS = 1
+_MADE_AS = 2
 #: How many times what is off by chance (standard deviation) nothing goes beyond.
 _CHANCE = 4.0
 #: How many pairs of neighbours are looked at, to see what a roll is like.
@@ -84,6 +84,7 @@ def measure(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     *,
     identities: Sequence[object] | None = None,
+    seen: Callable[[int, Pixels], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Motion:
     """How the stills of a roll lie over the reference, in pixels of the commonest size.
@@ -91,7 +92,8 @@ def measure(
     The result does not depend on the number of cores.  A still of another size, or one that cannot
     be decoded, or in which nothing is found, is `trusted` 0, and lies between its neighbours in
     time.  `identities` are what makes the stills other ones: where given, what was found is kept on
-    disk and not looked for again.  Every still is decoded once, small.  Raises ProjectError where
+    disk and not looked for again.  Every still is decoded once, small; `seen` is shown each on the
+    way, by its index, as `surveyed` says.  Raises ProjectError where
     the mask cannot be read, the reference is none of the stills, or astroalign is wanted and
     missing.
     """
@@ -112,7 +114,7 @@ def measure(
         # A damaged one is as if it were not there.
         with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return _load(kept, len(stills))
-    motion = _measured(stills, settings, limits, mask, progress)
+    motion = _measured(stills, settings, limits, mask, seen, progress)
     if kept is not None:
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +152,7 @@ def _measured(
     settings: Register,
     limits: Limits,
     mask: Gray | None,
+    seen: Callable[[int, Pixels], None] | None,
     progress: Callable[[int, int], None] | None,
 ) -> Motion:
     size = Counter(still.size for still in stills).most_common(1)[0][0]
@@ -157,7 +160,7 @@ def _measured(
     wish = len(stills) // 2 if settings.reference is None else settings.reference
     middle = min(range(len(alike)), key=lambda k: abs(alike[k] - wish))
     order = alike[middle:] + alike[:middle][::-1]
-    reel = Reel(stills, order, limits, progress)
+    reel = Reel(stills, order, limits, seen, progress)
     first = reel.first()
     if first is None:
         return replace(Motion.none(len(stills), size), trusted=np.zeros(len(stills)))

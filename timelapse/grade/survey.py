@@ -20,6 +20,7 @@ def surveyed(
     *,
     size: Callable[[Still], Size] | None = None,
     wanted: Iterable[int] | None = None,
+    seen: Callable[[int, Pixels], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     lent: bool = False,
 ) -> Iterator[tuple[int, Pixels]]:
@@ -29,8 +30,9 @@ def surveyed(
     `size` says the (width, height) that a still is decoded to at least; whole, where it is not
     given.  Pixels are upright, H x W x 3, RGB in display light, uint8 or uint16, and the caller's;
     where they are `lent`, until the next ones are asked for, which is quicker: fresh memory for a
-    large still costs a fifth of its decoding.  Stills that cannot be decoded are passed over.
-    Memory: two decoded stills a core.
+    large still costs a fifth of its decoding.  `seen` is shown each in the thread that decoded it,
+    in any order: for what else wants to look at it, which must not change it.  Stills that cannot
+    be decoded are passed over.  Memory: two decoded stills a core.
     """
     order = list(range(len(stills)) if wanted is None else wanted)
     left, width = iter(order), cores()
@@ -42,9 +44,12 @@ def surveyed(
         still = stills[at]
         try:
             data = reader.read(still.file)
-            return decode_bytes(data, still, size(still) if size else still.size, limits, buffers)
+            pixels = decode_bytes(data, still, size(still) if size else still.size, limits, buffers)
         except StillError:
             return None
+        if seen:
+            seen(at, pixels)
+        return pixels
 
     with (
         Reader(limits) as reader,

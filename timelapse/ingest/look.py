@@ -1,6 +1,6 @@
 """One quick look at each still: what bad stills and the brightness of a roll are judged by.
 
-Decoded small (a JPEG at an eighth of its size, where that is enough), measured, and let go.
+Decoded small, measured, and let go.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from timelapse.srgb import linear_of
 
 #: Pixels of the longer side of what is measured: sharpness means something at one size alone.
 SIDE = 320
+#: What large stills are decoded to for it, at least: what compares stills asks for the same, so
+#: that one decoding serves both, and a JPEG costs hardly more than at less.
+LOOKED_AT = 1280
 #: Pixels of the column kept for the keogram; width and height of the thumbnail.
 COLUMN, THUMBNAIL = 64, (16, 24)
 #: Columns and rows of the patches whose light is kept.
@@ -88,13 +91,15 @@ def look(
     *,
     damaged: bool = False,
     remember: str | os.PathLike[str] | None = None,
+    seen: Mapping[int, NDArray[Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Looks:
     """Looks at every still of a roll.
 
     With `damaged` JPEGs are looked at whose decoder complains, too.  `remember` is the name that
     the roll was scanned by: what was seen of files that have not changed since is not looked at
-    again.  Memory: 2.9 kB a still, and two decoded stills a core.
+    again; nor are `large` stills of which `seen` has the row, by their index.  Memory: 2.9 kB a
+    still, and two decoded stills a core.
     """
     stills = roll.stills
     rows = np.zeros(len(stills), LOOK)
@@ -103,21 +108,23 @@ def look(
     todo = []
     for at, still in enumerate(stills):
         row = known.get(still.file) if known else None
+        if row is None and seen and large(still) and (row := seen.get(at)) is not None and known:
+            known.add(still.file, row)
         if row is None:
             todo.append(at)
         else:
             rows[at] = row
     with Reader(roll.limits) as reader, single_threaded_opencv():
         done = len(stills) - len(todo)
-        for at, seen in _in_threads(todo, lambda at: _look(reader, stills[at], damaged)):
-            if seen.row is None:
-                unreadable[at] = seen.complaint
+        for at, found in _in_threads(todo, lambda at: _look(reader, stills[at], damaged)):
+            if found.row is None:
+                unreadable[at] = found.complaint
             else:
-                rows[at] = seen.row
-                if seen.complaint:
-                    half[at] = seen.complaint
+                rows[at] = found.row
+                if found.complaint:
+                    half[at] = found.complaint
                 elif known:
-                    known.add(stills[at].file, seen.row)
+                    known.add(stills[at].file, found.row)
             done += 1
             if progress:
                 progress(done, len(stills))
@@ -141,7 +148,7 @@ def thumbnail(reader: Reader, still: Still, side: int) -> Pixels:
 
 def _preview(data: bytes, still: Still, reader: Reader, side: int) -> Pixels:
     inside, seen = raw.preview(data, still, reader.limits)
-    wanted = _within(still.size, side)
+    wanted = within(still.size, side)
     if seen.size[0] < wanted[0] or seen.size[1] < wanted[1]:
         raise StillError(str(still.file), "RAW: its preview is too small")
     return _small(decode_bytes(inside, seen, wanted, reader.limits), still.size, side)
@@ -166,27 +173,33 @@ class _Seen:
     complaint: str = ""
 
 
+def large(still: Still) -> bool:
+    """Whether a still is looked at as it is decoded to be compared with others."""
+    return max(still.size) >= 2 * LOOKED_AT
+
+
 def _look(reader: Reader, still: Still, damaged: bool) -> _Seen:
     try:
         # Of a RAW file never the preview: the camera gave it a brightness of its own, and it may
         # be whole where the RAW is not.
         data = reader.read(still.file)
+        side = LOOKED_AT if large(still) else SIDE
         try:
-            return _Seen(measured(_decoded(data, still, reader, SIDE), still.size))
+            return _Seen(measured(_decoded(data, still, reader, side), still.size))
         except StillError as error:
             if not damaged or still.kind != "jpeg":
                 raise
-            half = _decoded(data, replace(still, damaged=True), reader, SIDE)
+            half = _decoded(data, replace(still, damaged=True), reader, side)
             return _Seen(measured(half, still.size), error.reason)
     except StillError as error:
         return _Seen(complaint=error.reason)
 
 
 def _decoded(data: bytes, still: Still, reader: Reader, side: int) -> Pixels:
-    return decode_bytes(data, still, _within(still.size, side), reader.limits)
+    return decode_bytes(data, still, within(still.size, side), reader.limits)
 
 
-def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
+def within(size: tuple[int, int], side: int) -> tuple[int, int]:
     """A (width, height) made smaller to have no side longer than `side`."""
     scale = min(1, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -197,7 +210,7 @@ def _small(pixels: Pixels, size: tuple[int, int], side: int) -> Pixels:
 
     if pixels.dtype != np.uint8:
         pixels = (pixels >> 8).astype(np.uint8)
-    wanted = _within(size, side)
+    wanted = within(size, side)
     if pixels.shape[1::-1] == wanted:
         return pixels
     return cv2.resize(pixels, wanted, interpolation=cv2.INTER_AREA)
@@ -250,8 +263,10 @@ def _linear() -> NDArray[np.float32]:
 
 @cache
 def _decoders() -> tuple[str, ...]:
-    """What decides the pixels of a look, beside this package."""
-    return tuple(version(name) for name in ("simplejpeg", "opencv-python-headless", "imagecodecs"))
+    """What decides the pixels of a look."""
+    return f"side {LOOKED_AT}", *(
+        version(name) for name in ("simplejpeg", "opencv-python-headless", "imagecodecs")
+    )
 
 
 def _in_threads(todo: list[int], work: Callable[[int], _Seen]) -> Iterator[tuple[int, _Seen]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelapse.grade import Found, Framing, closer, laid
 from timelapse.grade.cosmic import measure as optics_of
@@ -17,7 +18,8 @@ from timelapse.grade.noise import measure as noise_of
 from timelapse.grade.register import measure as motion_of
 from timelapse.grade.steady import steadied
 from timelapse.ingest import Pixels
-from timelapse.ingest.look import look
+from timelapse.ingest.look import large, look
+from timelapse.ingest.look import measured as looked_at
 from timelapse.machine import Buffers
 from timelapse.render.job import Job, Progress
 from timelapse.render.segment import identity, wanted
@@ -40,13 +42,22 @@ def analysed(job: Job, beside: Sequence[Framing] = (), progress: Progress | None
         defects = defects_of(stills, grade.hot_pixels, limits, identities=known, progress=progress)
         found = replace(found, defects=defects)
     mended = found.defects.digest if found.defects else ""
+    seen: dict[int, NDArray[Any]] = {}  # rows of looks, of the same decoding
+
+    def see(at: int, pixels: Pixels) -> None:
+        if large(stills[at]):
+            seen[at] = looked_at(pixels, stills[at].size)
+
+    if grade.register and not found.motion:
+        also = see if grade.deflicker and not found.gains else None
+        motion = motion_of(
+            stills, grade.register, limits, identities=known, seen=also, progress=progress
+        )
+        found = replace(found, motion=motion)
     if grade.deflicker and not found.gains:
         damaged = any(still.damaged for still in stills)
-        looks = look(roll, damaged=damaged, remember=job.source, progress=progress)
+        looks = look(roll, damaged=damaged, remember=job.source, seen=seen, progress=progress)
         found = replace(found, gains=flicker_of(levels_of(stills, looks.rows), grade.deflicker))
-    if grade.register and not found.motion:
-        motion = motion_of(stills, grade.register, limits, identities=known, progress=progress)
-        found = replace(found, motion=motion)
     if grade.stabilise and found.motion and not found.steadied:
         seconds = [float(still.captured.seconds) for still in stills]
         found = replace(found, steadied=steadied(found.motion, grade.stabilise, seconds))

@@ -146,8 +146,12 @@ class Supply:
         segment = self._bundle.of_picture(picture)
         stacks, stack = segment.stacks, segment.stacks.averaged[at]
         assert stacks.noise is not None
-        onto = [layer.matrix for layer in stack.members]
-        how: Any = {"way": stacks.way, "strength": stack.strength, "onto": onto}
+        how: Any = {
+            "way": stacks.way,
+            "strength": stack.strength,
+            "onto": [layer.matrix for layer in stack.members],
+            "gain": segment.corrections.gain(at),
+        }
         return denoised(layers, stack.own, stacks.noise, segment.light, self._buffers, **how)
 
     def _spare_room(self) -> Framed:
