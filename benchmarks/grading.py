@@ -65,14 +65,16 @@ def main(rounds: int, stills: int, preset: str, only: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="grading-", dir=home) as folder:
         place = Path(folder)
         for turn in range(rounds):
-            shutil.rmtree(place / "cache", ignore_errors=True)
             for name in names if turn % 2 else reversed(names):
+                shutil.rmtree(place / "cache", ignore_errors=True)
                 source = project(place, roll.folder, preset, name)
                 for what in ("known",) if name == "off" else ("first", "known"):
                     cost, report = render(place, source, f"{turn}{name}{what}.mp4", "--cache", "0")
                     walls.setdefault((name, what), []).append(cost.wall_s)
-                    print(f"{name:8} {what:6} {cost.wall_s:6.1f} s wall, {cost.cpu_s:6.1f} s CPU,"
-                          f" {cost.peak_bytes / 1e6:6.0f} MB, {report['frames']} frames")  # fmt: skip
+                    print(
+                        f"{name:8} {what:6} {cost.wall_s:6.1f} s wall, {cost.cpu_s:6.1f} s CPU, "
+                        f"{cost.peak_bytes / 1e6:.0f} MB, {report['frames']} frames"
+                    )
     off = median(walls["off", "known"])
     for name in names[1:]:
         first, known = (median(walls[name, what]) for what in ("first", "known"))

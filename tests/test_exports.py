@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import av
@@ -40,7 +41,7 @@ from timelapse.filmpictures import names
 from timelapse.grade import Framing, Size
 from timelapse.ingest import File, Roll, TimeSource
 from timelapse.overlay import Colour, LowerThird, Milestone, Place, Share, Span, Style
-from timelapse.render import Job
+from timelapse.render import Job, measured
 from timelapse.retime import Edits, Freeze, Reverse, Schedule, Timeline, constant, make_plan
 from timelapse.times import MissionTime, Rate, Seconds
 from timelapse.told import marks
@@ -853,3 +854,46 @@ def test_a_preview_of_a_short_film_is_as_long_as_that(project: Path) -> None:
     assert abs(length - 1000 * frames * 1001 / 30000) <= 1
     with pytest.raises(RenderError, match="no such folder"):
         export(load(project).job(), [Target("preview", path.parent / "no" / "x.webp")])
+
+
+# ------------------------------------------------------------------ what grading is made of
+
+
+def test_a_look_and_a_map_of_defects(gray_roll: Callable[..., GrayRoll], tmp_path: Path) -> None:
+    roll = gray_roll(range(30)).folder
+    words: dict[str, Any] = {
+        "roll": {"stills": str(roll)},
+        "schedule": {"speed": 10},
+        "grade": {
+            "hot_pixels": {"search": False, "known": [[3, 5]]},
+            "tone": {"exposure": 0.5, "curve": [[0, 0], [0.5, 0.6], [1, 1]]},
+        },
+    }
+    project = tmp_path / "project.yaml"
+    project.write_text(json.dumps(words), encoding="utf-8")
+    outs = [tmp_path / name for name in ("night.yaml", "night.cube", "camera.npz")]
+    for _ in range(2):  # a look takes the place of a look
+        done = export(load(project).job(), [Target.of(str(out)) for out in outs])
+        assert [each["what"] for each in done.written] == ["look", "look", "defects"]
+    words["grade"] = {"tone": {"look": "night.yaml"}, "hot_pixels": {"map": "camera.npz"}}
+    words["grade"]["hot_pixels"]["search"] = False
+    project.write_text(json.dumps(words), encoding="utf-8")
+    again = measured(load(project).job())
+    assert again.tone.said == {"exposure": 0.5, "curve": ((0, 0), (0.5, 0.6), (1, 1))}
+    assert again.found.defects is not None
+    assert [each.places.tolist() for each in again.found.defects.maps.values()] == [[[3, 5]]]
+
+
+def test_a_look_never_takes_the_place_of_a_project(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path
+) -> None:
+    project = tmp_path / "project.yaml"
+    text = json.dumps(
+        {"roll": {"stills": str(gray_roll(range(3)).folder)}, "schedule": {"speed": 10}}
+    )
+    project.write_text(text, encoding="utf-8")
+    with pytest.raises(RenderError, match="is there and is no look"):
+        export(load(project).job(), [Target.of(str(project))])
+    assert project.read_text("utf-8") == text
+    with pytest.raises(RenderError, match=r"write grade: \{hot_pixels: auto\}"):
+        export(load(project).job(), [Target.of(str(tmp_path / "map.npz"))])

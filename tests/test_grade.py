@@ -26,7 +26,7 @@ def flickering(place: Path, seed: int = 3, count: int = 40, share: float = 0.05)
     """Textured stills that brighten slowly, and flicker; gives the flicker as factors of light."""
     place.mkdir()
     draw = np.random.default_rng(seed)
-    texture = np.kron(draw.uniform(0.05, 0.5, (24, 32, 3)), np.ones((10, 10, 1)))
+    texture = np.kron(draw.uniform(0.05, 0.5, (24, 32, 3)), np.ones((5, 5, 1)))
     gains = 1 + share * draw.uniform(-1, 1, count)
     for n, gain in enumerate(gains):
         light = texture * (1 + 0.01 * n) * gain
@@ -41,7 +41,7 @@ def film(tmp_path: Path, roll: Path, name: str, **more: Any) -> tuple[np.ndarray
         "roll": {"stills": str(roll), "utc_offset": "Z"},
         "schedule": {"speed": 25},
         "retime": {"blend": "nearest"},
-        "output": {"size": "320x240", "preset": "ultrafast", "crf": 2},
+        "output": {"preset": "ultrafast", "crf": 2},
     }
     source = tmp_path / f"{name}.yaml"
     source.write_text(json.dumps(words | more), encoding="utf-8")

@@ -98,6 +98,10 @@ def apart(one: Bytes, other: Bytes) -> int:
     return int(np.abs(one.astype(int) - other).max())
 
 
+def pixels(report: dict[str, Any]) -> list[str]:
+    return [part["pixels"] for part in report["parts"]]
+
+
 # ------------------------------------------------------------------ cosmic rays
 
 #: Still, row and column of what hit it; the first and last of the film, and both sides of where a
@@ -154,6 +158,27 @@ def test_segments_of_a_film_know_the_stills_before_and_after_them(struck: Path) 
     assert two.stills[-1].name == "049.png"
     plain, _ = segments(job_of(struck))
     assert len(plain.stills) == 50
+
+
+def test_a_still_that_is_kept_is_not_used_where_its_neighbours_are_others(tmp_path: Path) -> None:
+    """What is taken for a hit stands in the next still as well, once that one is another."""
+    levels = bytes_of(np.full((SIZE[1], SIZE[0], 3), 24.0) + 6 * (window(50, 50) / 96 - 1))
+    hit = levels.copy()
+    hit[60, 80] = (40, 60, 235)
+    folder = roll(tmp_path / "roll", [levels, levels, hit, levels, levels])
+    small = {"output": PLAIN["output"] | {"size": "96x72"}}
+
+    def film(name: str, cache: int) -> list[str]:
+        job = job_of(folder, {"cosmic_rays": "auto"}, **small)
+        return pixels(job.render(tmp_path / name, cache=cache))
+
+    clean = film("film.mp4", 1 << 26)
+    write_still(folder / "003.png", hit, EPOCH + 3)
+    other = film("film.mp4", 1 << 26)
+    assert other == film("fresh.mp4", 0)
+    assert other != clean
+    seen = shown(job_of(folder, {"cosmic_rays": "auto"}))
+    assert seen[2:4, 60, 80, 2].min() == 235
 
 
 # ------------------------------------------------------------------ stabilise
@@ -354,6 +379,32 @@ def test_noise_falls_in_a_roll_that_is_held(tmp_path: Path) -> None:
     assert noise({}) > 1.4 * noise({"denoise": "auto"})
 
 
+def test_noise_falls_in_a_roll_that_shakes_and_is_not_held(tmp_path: Path, shaky: Path) -> None:
+    """Neighbours are laid over a still before they are asked; also where it is turned."""
+    levels = [window(110 + x, 80 + y) for x, y in SHAKES]
+    folder = roll(tmp_path / "roll", noisy(levels))
+    for framing in ({}, {"rotate": 90, "flip": "vertical"}):
+        clean = shown(job_of(shaky, framing=framing)).astype(float)
+        before = shown(job_of(folder, framing=framing)) - clean
+        after = shown(job_of(folder, {"denoise": "auto"}, framing=framing)) - clean
+        assert before.std() > 1.45 * after.std()
+
+
+@pytest.mark.parametrize("stops", [1, 2])
+def test_noise_is_known_in_stills_that_sidecars_light(tmp_path: Path, stops: int) -> None:
+    """Light takes noise with it: four times as much of it is still noise."""
+    folder = roll(tmp_path / "roll", noisy([window(100, 80) * 0.6] * 9))
+    for still in sorted(folder.glob("*.png")):
+        words = BRIGHTER.format(f'crs:Exposure2012="{stops:+d}.00"')
+        still.with_suffix(".xmp").write_text(words, encoding="utf-8")
+    found = [
+        # stills of which none helps another
+        shown(job_of(folder, {"sidecars": "auto"} | more))[1::3].astype(float).std(axis=0).mean()
+        for more in ({}, {"denoise": "auto"})
+    ]
+    assert 1.55 < found[0] / found[1] < 1.75
+
+
 # ------------------------------------------------------------------ everything
 
 
@@ -408,10 +459,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def pixels(report: dict[str, Any]) -> list[str]:
-    return [part["pixels"] for part in report["parts"]]
-
-
 def test_all_of_it_is_at_work(whole: Path) -> None:
     job = measured(job_of(whole, ALL, **FILM))
     found = job.found
@@ -433,15 +480,18 @@ def test_all_of_it_is_at_work(whole: Path) -> None:
     assert min(map(apart, shown(job, 20, 40), plain)) > 30
 
 
-def test_who_renders_makes_no_difference(whole: Path, tmp_path: Path) -> None:
-    job = job_of(whole, ALL, **FILM)
+def test_who_renders_makes_no_difference(whole: Path, tmp_path: Path, decoded: list[str]) -> None:
+    small = FILM | {"output": PLAIN["output"] | {"size": "96x72"}}  # of which stills are kept
+    job = job_of(whole, ALL, **small)
     first = job.render(tmp_path / "one.mp4", workers=1, cache=0)
     assert len(first["parts"]) == 2
     kept = job.render(tmp_path / "two.mp4", workers=2, cache=1 << 28)
     assert pixels(kept) == pixels(first)
-    again = job.render(tmp_path / "three.mp4", workers=2, cache=1 << 28)  # of what was kept
+    decoded.clear()
+    again = job.render(tmp_path / "three.mp4", workers=2, cache=1 << 28)
     assert pixels(again) == pixels(first)
-    twice = job_of(whole, ALL, **FILM).render(tmp_path / "one.mp4", workers=2)
+    assert decoded == []
+    twice = job_of(whole, ALL, **small).render(tmp_path / "one.mp4", workers=2)
     assert (twice["segments"]["rendered"], twice["segments"]["reused"]) == (0, 2)
     assert twice["sha256"] == first["sha256"] == again["sha256"]
 

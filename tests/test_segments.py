@@ -368,9 +368,10 @@ def test_the_cache_is_listed_and_cleared(
     monkeypatch.chdir(tmp_path)
     for path in large.iterdir():
         os.utime(path, (1e9, 1e9))  # a file that is younger than two seconds is not remembered
-    job_of(large, SPEED, FAST, SMALL).render(tmp_path / "film.mp4")
+    graded = ("grade.hot_pixels", "auto")
+    job_of(large, SPEED, FAST, SMALL, graded).render(tmp_path / "film.mp4")
     listed = json.loads(CliRunner().invoke(main, ["cache", "--json"]).stdout)
-    assert [entry["kind"] for entry in listed] == ["parts", "stills", "headers"]
+    assert [entry["kind"] for entry in listed] == ["parts", "stills", "headers", "grade"]
     assert all(entry["bytes"] > 0 and not entry["cleared"] for entry in listed)
     told = CliRunner().invoke(main, ["cache"]).stdout
     assert "2 segments, 100 frames of film.mp4" in told

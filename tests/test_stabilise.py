@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,16 @@ def test_stills_that_were_not_found_are_not_gone_by() -> None:
         "stabilise: 3 stills could not be laid over the others; "
         "what lies between the neighbours is taken for them",
     )
+
+
+def test_where_most_stills_were_not_found_nothing_is_moved() -> None:
+    trusted = np.zeros(COUNT)
+    trusted[: COUNT // 2 - 1] = 1
+    found = replace(motion(shaken(2)), trusted=trusted)
+    steady = steadied(found, Stabilise(), seconds())
+    assert steady.idle
+    assert np.array_equal(steady.onto, np.tile(np.eye(3), (COUNT, 1, 1)))
+    assert "too many to go by: nothing is moved" in steady.findings[0]
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])

@@ -262,9 +262,11 @@ def test_bands_are_as_the_whole(toned: Toned, light: Light) -> None:
     frame = noise()
     whole = done(toned, frame, light)
     parts = [done(toned, frame[rows], light) for rows in (np.s_[:20], np.s_[20:40], np.s_[40:])]
-    # OpenCV rounds the last pixels of a row's run by another path: 1 of 65535.
-    apart = np.concatenate(parts).astype(int) - whole
-    assert np.abs(apart).max() <= (1 if toned.cube is None else 8)
+    # OpenCV rounds the last pixels of a run by another path: 1 of 65535 in linear light, which is
+    # a twentieth of a level of 8 bits where display light is steepest.
+    apart = np.abs(np.concatenate(parts).astype(int) - whole)
+    assert apart.max() <= (1 if light == "linear" and toned.cube is None else 257 // 4)
+    assert (apart > 0).mean() < 0.1
 
 
 # -- sharpening

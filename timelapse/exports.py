@@ -17,10 +17,10 @@ from timelapse.deliver import PICTURE_ENDINGS, Colours, Gif, WebP, encoder, writ
 from timelapse.deliver.captions import WRITERS, Shown
 from timelapse.deliver.interchange import library, otio
 from timelapse.deliver.marks import Film, edl, fcpxml, youtube
-from timelapse.errors import RenderError, RollError
+from timelapse.errors import ProjectError, RenderError, RollError
 from timelapse.filmpictures import Pictures, names
 from timelapse.grade.defects import save
-from timelapse.looks import write_cube, write_look
+from timelapse.looks import read_look, write_cube, write_look
 from timelapse.overlay import Share
 from timelapse.render import Job, Progress, check_target, measured
 from timelapse.report import report_path
@@ -158,6 +158,11 @@ def _check(target: Target, job: Job) -> None:
     roll, path = job.plan.roll, target.path
     if target.what == "otio":
         library()
+    if target.what == "look" and path.exists() and path.suffix.lower() != ".cube":
+        try:
+            read_look(path)
+        except ProjectError:
+            raise RenderError(f"{path}: is there and is no look; name another file") from None
     if target.what != "milestones":
         check_target(path, (path.suffix.lower(),), roll)
     elif path.is_dir():

@@ -117,7 +117,7 @@ class Corrections:
         """Equal words mean that a still is made the same picture by these; none where nothing is
         done to it before it becomes one."""
         mended = self.defects.digest if self.defects else ""
-        parts = (mended, self.optics, self.steady(at), self.border)
+        parts = (mended, self.optics, self.steady(at), self.border, self.closer)
         return repr(parts) if any(parts[:3]) else ""
 
     def gain(self, at: int) -> Gain | None:

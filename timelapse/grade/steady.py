@@ -44,6 +44,8 @@ _STILLS, _FEWEST = 30, 4
 _STANDS, _WANDERS, _RETURNS = 0.01, 0.06, 0.5
 #: What noise becomes at most in the distance of a still from a curve through four others.
 _AT_WORST = 8 / 3
+#: Nothing is moved where more than this share of the stills could not be laid over others.
+_LOST = 0.5
 #: Nothing is moved for less, in pixels.
 _LEAST = 0.05
 #: What is no movement but the arithmetic's own, in pixels.
@@ -161,6 +163,16 @@ def steadied(motion: Motion, settings: Stabilise, seconds: Sequence[float]) -> S
     idle = Steadied(motion.size, np.tile(np.eye(3), (count, 1, 1)), idle=True)
     if count < 2 or motion.still:
         return replace(idle, findings=_lost(motion))
+    lost = int((motion.trusted == 0).sum())
+    if lost > _LOST * count:
+        return replace(
+            idle,
+            findings=(
+                f"stabilise: {lost} of {count} stills could not be laid over the others, which is "
+                "too many to go by: nothing is moved; ignore: or mask: leaves out what moves by "
+                "itself, and model: homography takes tilts",
+            ),
+        )
     roll = _Roll.of(motion, np.array([float(at) for at in seconds]), settings.smooth)
     if _fixed(roll, settings):
         return _made(roll, np.zeros_like(roll.path), True, settings)

@@ -14,18 +14,22 @@ from timelapse.render.parts import (
     parts_folder,
     remove_parts,
 )
-from timelapse.render.stillcache import still_folder
 from timelapse.storage import cache_folder
+
+Kind = Literal["parts", "stills", "headers", "grade", "tracks", "looks"]
+#: What all films share, by the names of its folders.
+_COMMON: tuple[Kind, ...] = ("stills", "headers", "grade", "tracks", "looks")
 
 
 @dataclass
 class Entry:
-    """Something that is kept: parts of a film, stills at a frame's size, or stills' headers.
+    """Something that is kept: parts of a film, stills at a frame's size, stills' headers, or what
+    was found in rolls (`grade`), followed (`tracks`) or seen under texts (`looks`).
 
     `in_use` are parts that a render is writing; they are not cleared.
     """
 
-    kind: Literal["parts", "stills", "headers"]
+    kind: Kind
     where: Path
     what: str
     bytes: int
@@ -64,11 +68,11 @@ def kept(places: Iterable[Path], *, common: bool = True) -> Iterator[Entry]:
             if is_parts_folder(folder):
                 yield _parts(folder)
     if common:
-        for kind, folder in (("stills", still_folder()), ("headers", cache_folder() / "headers")):
-            files = _files(folder)
+        for kind in _COMMON:
+            files = _files(folder := cache_folder() / kind)
             size = sum(path.stat().st_size for path in files)
             if files:
-                yield Entry(kind, folder, f"{len(files)} files", size)  # type: ignore[arg-type]
+                yield Entry(kind, folder, f"{len(files)} files", size)
 
 
 def _parts(folder: Path) -> Entry:
