@@ -12,49 +12,63 @@ Floats = NDArray[np.float64]
 SPREAD = 1.4826
 #: Deviations of so many spreads count nothing in a mean (Tukey's biweight).
 _BEYOND = 6.0
+#: A slope is taken from so many times as long as a level.
+_SLOPES = 3.0
 
 
 def smoother(times: Floats, half: float, weights: Floats, parts: NDArray[np.int64]) -> Any:
     """The sparse matrix (N x N, CSR) that takes N values at rising `times` to their smooth ones.
 
-    Each is a line fitted to its neighbours within `half` of its time, by tricube weights times
-    `weights` (N, 0 and above), never over from one of the `parts` (N, rising numbers) into the
-    next (Cleveland, Robust Locally Weighted Regression, JASA 74, 1979, sections 2 and 3.2).  Where
-    all weights are zero there, the value stays.
+    Each is the mean of its neighbours within `half` of its time, by tricube weights times `weights`
+    (N, 0 and above), carried from the middle of those to its own time along a slope: that of a line
+    fitted to all within `_SLOPES` times as long.  A line of those within `half` alone (Cleveland,
+    Robust Locally Weighted Regression, JASA 74, 1979, section 2) is the same between even
+    neighbours, but at an end it hangs on the last few values: its variance is twice as large.
+    Straight lines stay either way.  Nothing is carried over from one of the `parts` (N, rising
+    numbers) into the next.  Where all weights are zero there, the value stays.
     """
     from scipy.sparse import csr_matrix
 
+    long = _SLOPES * half
     first = np.maximum(
-        np.searchsorted(times, times - half, "right"), np.searchsorted(parts, parts, "left")
+        np.searchsorted(times, times - long, "right"), np.searchsorted(parts, parts, "left")
     )
     last = np.minimum(
-        np.searchsorted(times, times + half, "left"), np.searchsorted(parts, parts, "right")
+        np.searchsorted(times, times + long, "left"), np.searchsorted(parts, parts, "right")
     )
     rows, columns = [], []
     for at, (start, stop) in enumerate(zip(first, last, strict=True)):
         reach = np.arange(start, max(stop, start + 1))
-        away = times[reach] - times[at]
-        near = weights[reach] * (1 - np.minimum(np.abs(away) / half, 1) ** 3) ** 3
-        rows.append(_line(away / half, near, reach == at))
-        columns.append(reach)
+        away = (times[reach] - times[at]) / half
+        row = _height(away, weights[reach], reach == at)
+        own = row != 0
+        rows.append(row[own])
+        columns.append(reach[own])
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     return csr_matrix(
         (np.concatenate(rows), np.concatenate(columns), starts), shape=(len(times), len(times))
     )
 
 
-def _line(away: Floats, near: Floats, own: NDArray[np.bool_]) -> Floats:
-    """What each neighbour counts in the height at 0 of a line fitted to them."""
+def _height(away: Floats, weights: Floats, own: NDArray[np.bool_]) -> Floats:
+    """What each neighbour counts in the smooth value at 0."""
+    near = weights * _tricube(away)
     total = near.sum()
     if total <= 0:
         return own.astype(np.float64)
-    mean = float(near @ away) / total
-    spread = float(near @ (away - mean) ** 2)
+    level: Floats = near / total
+    mean = float(level @ away)
+    wide = weights * _tricube(away / _SLOPES)
+    from_middle = away - float(wide @ away) / wide.sum()
+    spread = float(wide @ from_middle**2)
     if spread < 1e-6 * total:  # too near to each other for a slope
-        level: Floats = near / total
         return level
-    counted: Floats = near * (1 / total - mean * (away - mean) / spread)
-    return counted
+    return level - mean * wide * from_middle / spread
+
+
+def _tricube(away: Floats) -> Floats:
+    weights: Floats = (1 - np.minimum(np.abs(away), 1) ** 3) ** 3
+    return weights
 
 
 def middles(values: NDArray[Any], weights: NDArray[Any]) -> tuple[Floats, Floats]:
