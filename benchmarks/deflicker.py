@@ -105,9 +105,10 @@ def night(flicker: float) -> tuple[Stills, Levels, Floats]:
 def ours(stills: Stills, levels: Levels) -> Floats:
     """The curve of our stills: the logarithm of their mean luminance."""
     gains = measure(levels)
+    bent = gains.shoulder, gains.black
     return np.array(
         [
-            _mean(np.stack([lit(light[..., c], by[c], gains.shoulder) for c in range(3)], axis=-1))
+            _mean(np.stack([lit(light[..., c], by[c], *bent) for c in range(3)], axis=-1))
             for light, by in zip(map(_light, stills), gains.gains, strict=True)
         ]
     )

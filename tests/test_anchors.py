@@ -27,7 +27,7 @@ def anchor(at: float, shown: float, room: float = 0.5, name: str = "") -> Anchor
     return Anchor(mission(at), *map(VideoTime, places), name or f"{shown} s")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.lists(st.tuples(st.integers(20, 300), st.integers(80, 160)), min_size=1, max_size=6),
     st.sampled_from([Fraction(1, 25), Fraction(1, 2), Fraction(1)]),

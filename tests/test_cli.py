@@ -214,6 +214,50 @@ def test_new_writes_a_project_that_works(tmp_path: Path) -> None:
     run("new", SAMPLE, "-o", project, "--force")
 
 
+def test_what_a_starter_has_of_a_grade_can_be_used(
+    tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(12))
+    path = tmp_path / "p.yaml"
+    run("new", tmp_path / "roll", "-o", path)
+    head, grade = path.read_text("utf-8").split("# grade:")
+    lines = f"# grade:{grade}".split("\n\n")[0].splitlines()
+    path.write_text(head + "\n".join(line.removeprefix("# ").removeprefix("#") for line in lines))
+    section = load(path).grade
+    words = ("hot_pixels", "cosmic_rays", "deflicker", "stabilise", "denoise", "sidecars")
+    assert [getattr(section, name) for name in words] == ["auto"] * 6
+    assert section.tone.exposure == 0.3
+
+
+@pytest.mark.parametrize("name", ["x.vtt", "x.sheet.png", "x.poster.jpg"])
+def test_only_keograms_are_compared(
+    name: str, tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(12))
+    path, out = tmp_path / "p.yaml", tmp_path / name
+    path.write_text("roll: {stills: roll}\nschedule: {speed: 5}\ngrade: {deflicker: auto}\n")
+    done = run("export", path, "-o", out, "--compare", expect=2)
+    assert "--compare goes with a keogram" in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "x.cube"])
+def test_a_look_is_exported_of_a_tone_alone(
+    name: str, tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(12))
+    path, out = tmp_path / "p.yaml", tmp_path / name
+    text = "roll: {stills: roll}\nschedule: {speed: 5}\n"
+    path.write_text(text)
+    done = run("export", path, "-o", out, expect=1)
+    assert "the project has no tone; write, for instance, grade: {tone: {" in done.stderr
+    assert not out.exists()
+    path.write_text(text + "grade: {tone: {exposure: 1}}\n")
+    assert "keys" not in run("export", path, "-o", out).stderr
+    path.write_text(text + "grade: {tone: {exposure: 1, keys: [{at: T+1 s, exposure: 0}]}}\n")
+    assert "a look has no keys" in run("export", path, "-o", out).stderr
+
+
 def test_a_project_made_beside_its_roll_can_be_moved_with_it(tmp_path: Path) -> None:
     shutil.copytree(SAMPLE, tmp_path / "a" / "stills")
     run("new", tmp_path / "a" / "stills", "-o", tmp_path / "a" / "project.yaml")

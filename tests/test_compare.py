@@ -230,6 +230,26 @@ def test_the_command_writes_both_sides(project: Making, tmp_path: Path) -> None:
     assert "the clip has frames 0 to" in done.stderr
 
 
+def test_where_stills_are_moved_both_squares_show_the_same(project: Making) -> None:
+    """Still 1 of a scene that moves by 2 pixels a still is laid over one in the middle."""
+    path = project(f"{KNOWN}, stabilise: {{camera: fixed, border: black, model: translation}}")
+    job = load(path).job()
+    found = compared(job, at(job, 1))
+    assert len(found.spots) == len(found.were) == len(HOT)
+    middle = found.side // 2
+    assert {(s.y + middle, s.x + middle) for s in found.were} == set(HOT)
+    for spot, was in zip(found.spots, found.were, strict=True):
+        assert abs(spot.x - was.x) >= 6
+        assert abs(spot.y - was.y) <= 1
+        one, two = (
+            frame[s.y : s.y + found.side, s.x : s.x + found.side].astype(int)
+            for frame, s in ((found.before, was), (found.after, spot))
+        )
+        assert one[middle, middle, 0] > 200
+        assert two[middle, middle, 0] < 130
+        assert np.median(np.abs(one - two)) < 3
+
+
 # ------------------------------------------------------------------ keograms
 
 
@@ -274,3 +294,11 @@ def test_keograms_are_compared_only_where_there_is_a_grade(project: Making, tmp_
     assert done.exit_code == 1
     assert "the project corrects nothing" in done.stderr
     assert not (tmp_path / "keogram.png").exists()
+
+
+def test_a_keogram_is_compared_only_for_what_it_shows(project: Making, tmp_path: Path) -> None:
+    out = tmp_path / "keogram.png"
+    done = run("export", project("stabilise: auto, tone: {exposure: 1}"), "-o", out, "--compare")
+    assert done.exit_code == 1
+    assert "a keogram shows what hot_pixels, deflicker and exposures of sidecars do" in done.stderr
+    assert not out.exists()

@@ -94,6 +94,7 @@ def test_the_decoded_film_shows_each_label_from_its_frame_on(stills: Path, tmp_p
     assert [start * 25 for _, start in chapters] == [0, *frames]
 
 
+@pytest.mark.slow
 def test_the_last_label_stands_from_its_own_frame_on(stills: Path, tmp_path: Path) -> None:
     fast = [("output.preset", "ultrafast", "test"), ("output.crf", "10", "test")]
     job_of(stills, *fast).render(tmp_path / "labels.mp4")

@@ -4,6 +4,7 @@ test_graded_films.py for what is found in how stills follow each other."""
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from test_xmp import lightroom
 
 from timelapse import load
 from timelapse.errors import ProjectError
-from timelapse.grade import Gain, to_mix
+from timelapse.grade import Gain, Pose, to_mix
 from timelapse.srgb import linear_of, shown_of
 
 
@@ -350,6 +351,17 @@ def test_a_crop_that_closes_in_zooms(ramp: Path, tmp_path: Path) -> None:
         assert np.abs(frame[70, :, 1] - wanted)[4:-4].max() < 1.6
 
 
+def test_what_is_cropped_only_now_and_then_leaves_the_framing_whole(scenes: Path) -> None:
+    sidecar(scenes / "003.png", **crop_of(48, 36, 96, 72))
+    job = job_of(scenes, {"sidecars": "auto"})
+    assert job.framing.pose == Pose()
+    assert len(job.grade.crops) == 8
+    plain, found = shown(job_of(scenes)), shown(job)
+    others = np.arange(8) != 3
+    assert max(map(apart, found[others], plain[others])) <= 1
+    assert apart(found[3], plain[3]) > 10
+
+
 def test_the_framing_of_the_project_wins_and_says_so(scenes: Path) -> None:
     for still in scenes.glob("*.png"):
         sidecar(still, **crop_of(48, 36, 96, 72))
@@ -388,8 +400,17 @@ def test_the_report_tells_what_was_found_and_done(graded: Path, tmp_path: Path) 
     assert 1.01 < steady["enlarged"] <= 1.25
     assert steady["shakes"] < 0.3 < steady["shook"]
     assert all(1 < level < 3 for level in told["denoise"]["red"])
-    assert told["sidecars"] == {"stops": [0.25] * 4 + [0.0] * 26, "crops": False}
-    assert told["tone"] == {"exposure": 0.3, "saturation": 1.1, "sharpen": 0.3, "keys": 2}
+    assert told["sidecars"] == {
+        "stops": [0.25] * 4 + [0.0] * 26,
+        "crops": {str(n): {"crop": [0.0, 0.125, 1.0, 0.75], "angle": 0.0} for n in range(30)},
+    }
+    keys = told["tone"].pop("keys")
+    assert told["tone"] == {"exposure": 0.3, "saturation": 1.1, "sharpen": 0.3}
+    speed = Fraction(load(graded).job().plan.timeline.schedule.speeds[2])
+    assert keys == [
+        {"video_s": round(float(at / speed), 6), "ease": "smooth", "exposure": exposure}
+        for at, exposure in ((10, 0.3), (40, 0.7))
+    ]
     assert report["framing"] == {"fit": "pad", "crop": [0.0, 0.125, 1.0, 0.75]}
     assert report["size"] == "192x108"
 

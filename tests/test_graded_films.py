@@ -580,7 +580,8 @@ def test_a_clean_roll_is_left_as_it_is(tmp_path: Path, moves: bool) -> None:
     folder = roll(tmp_path / "roll", (bytes_of(levels(n)) for n in range(36)))
     plain = shown(job_of(folder))
     job = measured(job_of(folder, AUTO))
-    assert bool(job.warnings) == (not moves)  # hot pixels cannot be told from what stands
+    told = [warning for warning in job.warnings if "hot pixels cannot be told" in warning]
+    assert bool(told) == (not moves)  # from what stands
     assert max(map(apart, shown(job), plain)) <= 1
     dithered = job_of(folder, AUTO, retime={"blend": "nearest"})
     assert max(map(apart, shown(dithered), plain)) <= 1

@@ -97,7 +97,7 @@ def test_a_running_text_is_remembered_and_overlays_alone_decode_only_what_they_l
     monkeypatch.setattr(looks, "_under", lambda *_: pytest.fail("it was looked at again"))
     assert measured(project(tmp_path, roll.folder, **clock)).treatments == {0: choice}
     found = measured(apart)
-    assert (found.treatments, found.defects) == ({0: choice}, None)
+    assert (found.treatments, found.found.defects) == ({0: choice}, None)
     bare = project(tmp_path, roll.folder, **clock, output={"size": "320x240", "burn": False})
     assert measured(bare) is bare
 

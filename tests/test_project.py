@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from timelapse.errors import PlanError, ProjectError, RollError, TimelapseError
 from timelapse.project import load
+from timelapse.render import measured
 from timelapse.report import plan_json
 from timelapse.yamlfile import read_yaml
 
@@ -308,3 +309,145 @@ def test_a_speed_or_duration_from_outside_takes_the_place_of_anchors(
     assert (other.duration, other.limits) == (9, (5, 20))
     with pytest.raises(ProjectError, match="anchors and limits go together"):
         load(path, [("schedule.limits", None, "--set schedule.limits")])
+
+
+# ------------------------------------------------------------------ grade
+
+
+def told_of(grade: str, tmp_path: Path) -> list[str]:
+    return mistakes(f"{GOOD}grade: {grade}\n", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("grade", "told"),
+    [
+        ("{tone: {black: 3 %}}", "tone.black: a number is wanted, not '3 %'; write 0.03"),
+        (
+            "{deflicker: on}",
+            "deflicker: 'on' is none of auto, off and a length of time; write auto, or 15 s",
+        ),
+        (
+            "{stabilise: {ignore: [0, 0, 1, 1]}}",
+            "stabilise.ignore: a list of lists is wanted; write [[0, 0, 1, 1]]",
+        ),
+        (
+            "{hot_pixels: {known: [3, 4]}}",
+            "hot_pixels.known: a list of lists is wanted; write [[3, 4]]",
+        ),
+        (
+            "{denoise: [1]}",
+            "denoise: keys are wanted below it; there are way, reach, strength, keys",
+        ),
+    ],
+)
+def test_what_is_written_in_another_way_is_told_how(grade: str, told: str, tmp_path: Path) -> None:
+    (line,) = told_of(grade, tmp_path)
+    assert line.endswith(f": grade.{told}")
+
+
+def test_a_word_where_keys_are_wanted_is_told_with_an_example(tmp_path: Path) -> None:
+    (line,) = told_of("{tone: auto}", tmp_path)
+    assert line.startswith(
+        "p.yaml:4:15: grade.tone: keys are wanted below it, not 'auto'; write, for instance, "
+        "tone: {exposure: 0.3, temperature: 10}; there are exposure, temperature, "
+    )
+    (line,) = told_of("auto", tmp_path)
+    assert "write, for instance, grade: {hot_pixels: auto, deflicker: 15 s}; there are " in line
+    (tmp_path / "p.yaml").write_text(
+        f"{GOOD}grade: {{hot_pixels: auto, deflicker: 15 s, "
+        "tone: {exposure: 0.3, temperature: 10}}\n"
+    )
+    load(tmp_path / "p.yaml")
+
+
+def test_a_list_in_a_list_where_one_is_wanted(tmp_path: Path) -> None:
+    first, second = told_of("{deflicker: {area: [[0, 0, 1, 60 %]]}}", tmp_path)
+    assert first.endswith("grade.deflicker.area: too few values; write [0, 0, 1, 60 %]")
+    assert "one value is wanted here" in second
+
+
+@pytest.mark.parametrize(
+    ("grade", "says"),
+    [
+        ("{hot_pixels: {map: none.npz}}", r"hot_pixels\.map: .*none\.npz: cannot be read: No such"),
+        ("{hot_pixels: {map: text.npz}}", r"hot_pixels\.map: .*text\.npz: no map of defects, or a"),
+        (
+            "{hot_pixels: {known: [[3, 63], [48, 5]]}}",
+            r"hot_pixels\.known\[1\]: \[48, 5\] is outside of the sensor; write \[row, column\], "
+            "rows from 0 to 47 and columns from 0 to 63",
+        ),
+        ("{stabilise: {mask: none.png}}", r"stabilise\.mask: .*none\.png: cannot be read: No such"),
+        ("{stabilise: {mask: text.npz}}", r"stabilise\.mask: .*text\.npz: is no picture"),
+        ("{tone: {lut: none.cube}}", r"tone\.lut: .*none\.cube: the look-up table cannot"),
+        ("{tone: {look: none.yaml}}", r"tone\.look: .*none\.yaml: the look cannot"),
+        ("{tone: {look: look.yaml}}", r"tone\.look: .*gone\.cube: the look-up table cannot"),
+        (
+            "{tone: {keys: [{at: T+2 s, exposure: 1}, {at: T+1 s, exposure: 0}]}}",
+            r"tone\.keys\[1\]\.at: the key at 0\.20 s of the clip comes after that at 0\.40 s",
+        ),
+    ],
+)
+def test_what_a_grade_needs_is_looked_for_by_the_plan(
+    grade: str, says: str, tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(4))
+    (tmp_path / "text.npz").write_text("no map")
+    (tmp_path / "look.yaml").write_text("lut: gone.cube\n")
+    path = tmp_path / "p.yaml"
+    path.write_text(f"roll: {{stills: roll}}\nschedule: {{speed: 5}}\ngrade: {grade}\n")
+    with pytest.raises(ProjectError, match=rf"p\.yaml:3:\d+: grade\.{says}") as caught:
+        load(path).job()
+    assert "pickle" not in str(caught.value)
+
+
+def test_a_known_pixel_of_one_of_two_sensors_is_mended_there(
+    tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(3))
+    gray_roll(range(3, 6), size=(32, 24), folder="more")
+    for still in (tmp_path / "more").iterdir():
+        still.rename(tmp_path / "roll" / f"b{still.name}")
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "roll: {stills: roll}\nschedule: {speed: 5}\n"
+        "grade: {hot_pixels: {search: false, known: [[40, 5], [3, 3]]}}\n"
+    )
+    defects = measured(load(path).job()).found.defects
+    assert defects is not None
+    counted = {size: len(found) for (_, size), found in defects.maps.items()}
+    assert counted == {(64, 48): 2, (32, 24): 1}
+
+
+@pytest.mark.parametrize(
+    ("grade", "told"),
+    [
+        ("{hot_pixels: {search: false}}", "grade.hot_pixels: without search, map: or known: none"),
+        ("{hot_pixels: {search: false, known: [[1, 1]]}}", ""),
+        (
+            "{tone: {keys: [{at: T+1 s, exposure: 1}, {at: T+90 s, exposure: 0}]}}",
+            "grade.tone.keys[1]: T+90 s lies after the end of the clip",
+        ),
+        ("{tone: {keys: [{at: T-9 s, exposure: 1}, {at: T+1 s, exposure: 0}]}}", ""),
+        (
+            "{tone: {keys: [{at: T-9 s, exposure: 1}, {at: T-1 s, exposure: 0}]}}",
+            "grade.tone.keys: all lie before the start of the clip; only the last counts",
+        ),
+        (
+            "{denoise: {keys: [{at: T+90 s, strength: 1}]}}",
+            "grade.denoise.keys[0]: T+90 s lies after the end of the clip",
+        ),
+        (
+            "{deflicker: {area: [{at: T-2 s, box: [0, 0, 1, 1]}]}}",
+            "grade.deflicker.area: all lie before the start of the clip; only the last counts",
+        ),
+        ("{sidecars: auto}", "grade.sidecars: no still has an XMP file that asks for anything"),
+    ],
+)
+def test_what_does_nothing_is_told(
+    grade: str, told: str, tmp_path: Path, gray_roll: Callable[..., GrayRoll]
+) -> None:
+    gray_roll(range(12))
+    path = tmp_path / "p.yaml"
+    path.write_text(f"roll: {{stills: roll}}\nschedule: {{speed: 5}}\ngrade: {grade}\n")
+    found = [line for line in load(path).job().warnings if line.startswith("grade.")]
+    assert [line[: len(told)] for line in found] == [told] * bool(told)

@@ -57,6 +57,14 @@ def test_a_saved_plan_gives_the_same_frames(project: Path, tmp_path: Path) -> No
     assert [m.frame for m in again.placed] == [m.frame for m in job.placed]
 
 
+def test_plans_that_show_stills_otherwise_differ(project: Path) -> None:
+    job = load(project).job()
+    graded = [("grade.deflicker", "15 s", "--set"), ("grade.tone.exposure", "0.5", "--set")]
+    other = load(project, graded).job()
+    assert list(differences(job, other)) == ["stills are shown otherwise: deflicker, tone"]
+    assert list(differences(other, load(project, graded).job())) == []
+
+
 def test_the_commands(project: Path, tmp_path: Path) -> None:
     saved, plot, film = (tmp_path / name for name in ("plan.json", "speed.svg", "film.mp4"))
     made = run("plan", project, "-o", saved, "--plot", plot, "--json")

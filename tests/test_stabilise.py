@@ -281,6 +281,21 @@ def test_what_does_not_move_is_left_alone() -> None:
     assert not steadied(motion(shaken(1)), Stabilise(), seconds()).idle
 
 
+@pytest.mark.parametrize(
+    ("asked", "camera"),
+    [
+        (Stabilise(), "fixed"),
+        (Stabilise(camera="fixed"), "fixed"),
+        (Stabilise(camera="moving"), "moving"),
+        (Stabilise(smooth=Seconds(9)), "moving"),
+    ],
+)
+def test_what_is_left_alone_is_told_of_as_it_was_asked_for(asked: Stabilise, camera: str) -> None:
+    steady = steadied(Motion.none(9, SIZE), asked, seconds(9))
+    assert steady.idle
+    assert steady.as_json()["camera"] == camera
+
+
 @pytest.mark.parametrize("ease", [lambda t: t, lambda t: t**2 * (3 - 2 * t)], ids=["even", "eased"])
 def test_a_smooth_pan_is_left_alone(ease: Any) -> None:
     t = np.linspace(0, 1, COUNT)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from timelapse.deliver import H264
 from timelapse.deliver.sheets import BACK, write
 from timelapse.errors import RenderError
-from timelapse.grade import Display
+from timelapse.grade import Display, commonest, laid
 from timelapse.grade.defects import Kind, sensor_of, stored_size
 from timelapse.ingest.develop import upright
 from timelapse.overlay import Place
@@ -46,11 +46,14 @@ class Spot:
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """The same frame without and with its corrections, each H x W x 3; `spots` are squares of
-    `side` pixels in which they differ most, from left to right, and are enlarged by `factor`."""
+    `side` pixels in which they differ most, from left to right, and are enlarged by `factor`.
+    `were` are the squares of the frame before that show the same: others, where stills are moved.
+    """
 
     before: Display
     after: Display
     spots: tuple[Spot, ...]
+    were: tuple[Spot, ...]
     side: int
     factor: int
 
@@ -63,14 +66,14 @@ class Comparison:
         large = self.side * self.factor
         below = large + 2 * space if self.spots else 0
         whole = np.full((head + height + below, 2 * width + space, 3), BACK, np.uint8)
-        for name, frame, left in zip(SIDES, (self.before, self.after), (0, width + space),
-                                     strict=True):  # fmt: skip
+        sides = (self.before, self.were, 0), (self.after, self.spots, width + space)
+        for name, (frame, spots, left) in zip(SIDES, sides, strict=True):
             half = whole[:, left : left + width]
             write(half[:head, space:], {Place.LEFT: name}, "sans-bold")
             half[head : head + height] = frame
-            self._ring(half[head : head + height])
-            pitch = (width - len(self.spots) * large) / (len(self.spots) + 1)
-            for at, spot in enumerate(self.spots):
+            self._ring(half[head : head + height], spots)
+            pitch = (width - len(spots) * large) / (len(spots) + 1)
+            for at, spot in enumerate(spots):
                 x, y = round(pitch * (at + 1)) + large * at, head + height + space
                 square = frame[spot.y : spot.y + self.side, spot.x : spot.x + self.side]
                 enlarged = square.repeat(self.factor, axis=0).repeat(self.factor, axis=1)
@@ -79,13 +82,13 @@ class Comparison:
                 half[y : y + large, x : x + large] = enlarged
         return whole
 
-    def _ring(self, frame: NDArray[np.uint8]) -> None:
-        """Draws a ring around each spot into a view of a picture."""
+    def _ring(self, frame: NDArray[np.uint8], spots: tuple[Spot, ...]) -> None:
+        """Draws a ring around each of some spots into a view of a picture."""
         import cv2
 
         drawn = np.ascontiguousarray(frame)
         thin = max(1, min(frame.shape[:2]) // 540)
-        for spot, ink in zip(self.spots, _INKS, strict=False):
+        for spot, ink in zip(spots, _INKS, strict=False):
             middle = spot.x + self.side // 2, spot.y + self.side // 2
             cv2.circle(drawn, middle, self.radius, ink, thin, cv2.LINE_AA)
         frame[...] = drawn
@@ -107,6 +110,19 @@ def graded(job: Job) -> Job:
     return job
 
 
+def light_graded(job: Job) -> Job:
+    """The same job, where anything is done that a keogram shows; raises RenderError as `graded`
+    does."""
+    grade = graded(job).grade
+    if not (grade.hot_pixels or grade.deflicker or grade.stops):
+        raise RenderError(
+            "there is nothing to compare: a keogram shows what hot_pixels, deflicker and exposures "
+            "of sidecars do, and the project has none of them; for the others, timelapse still "
+            "--compare shows a frame"
+        )
+    return job
+
+
 def compared(job: Job, at: AnyTime, findings: Findings | None = None) -> Comparison:
     """The finished frame that holds an instant without and with its corrections.
 
@@ -120,8 +136,47 @@ def compared(job: Job, at: AnyTime, findings: Findings | None = None) -> Compari
     after = still(job, at, findings)
     before = still(job.ungraded(), at, findings)
     number = job.plan.timeline.frame_of(at)
-    places = _hot_pixels(job.without(findings.lost), number)
-    return Comparison(before, after, *_spots(before, after, places))
+    job = job.without(findings.lost)
+    back = _back(job, number)
+    differs = _differs(before, after, back)
+    spots, side, factor = _spots(differs, _hot_pixels(job, number))
+    were = tuple(_moved(spot, back, side, differs.shape) for spot in spots)
+    return Comparison(before, after, spots, were, side, factor)
+
+
+def _back(job: Job, number: int) -> NDArray[np.float64]:
+    """What takes places of a frame to where the same things are without corrections, 3 x 3."""
+    import cv2
+
+    if laid(job.grade, job.found, job.plan.roll.stills, 0) is None:
+        return np.eye(3)
+    width, height = commonest(job.plan.roll.sizes)
+    x, y = np.meshgrid(np.linspace(0, width, 5), np.linspace(0, height, 5))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    frame = np.full(len(points), number)
+    after, before = (each.place(points, frame) for each in (job, job.ungraded()))
+    return np.asarray(cv2.findHomography(after, before)[0], np.float64)
+
+
+def _differs(before: Display, after: Display, back: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """How far frames differ (H x W), both where they are and, moved, in what they show: texts
+    stand, and what is behind them has moved."""
+    import cv2
+
+    differs: NDArray[np.uint8] = cv2.absdiff(before, after).max(axis=2)
+    if (back == np.eye(3)).all():
+        return differs
+    size, flags = differs.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpPerspective(before, back, size, flags=flags)
+    seen = cv2.warpPerspective(np.full_like(differs, 255), back, size, flags=flags) == 255
+    apart: NDArray[np.uint8] = np.minimum(differs, cv2.absdiff(moved, after).max(axis=2)) * seen
+    return apart
+
+
+def _moved(spot: Spot, back: NDArray[np.float64], side: int, frame: tuple[int, ...]) -> Spot:
+    """The square that shows without corrections what a square shows with them."""
+    x, y, scale = back @ (spot.x + side // 2, spot.y + side // 2, 1)
+    return _square(round(x / scale), round(y / scale), side, (frame[1], frame[0]))
 
 
 def _hot_pixels(job: Job, number: int) -> NDArray[np.int64]:
@@ -144,25 +199,24 @@ def _hot_pixels(job: Job, number: int) -> NDArray[np.int64]:
 
 
 def _spots(
-    before: Display, after: Display, places: NDArray[np.int64]
+    differs: NDArray[np.uint8], places: NDArray[np.int64]
 ) -> tuple[tuple[Spot, ...], int, int]:
     """Where to look, how many pixels across, and how much larger."""
     import cv2
 
-    height, width = before.shape[:2]
+    height, width = differs.shape
     space = max(2, width // _SPACE)
     room = (width - space) // _LOUPES - space
     factor = min(_MOST, max(_LEAST, room // _ACROSS))
     side = max(3, min(room // factor, width, height))
     count = min(_LOUPES, (width - space) // (side * factor + space))
-    differs = cv2.absdiff(before, after).max(axis=2)
     score = np.zeros_like(differs)
     # A pixel may lie between two of the frame, and spread over its neighbours.
     score[places[:, 1], places[:, 0]] = cv2.dilate(differs, np.ones((3, 3)))[
         places[:, 1], places[:, 0]
     ]
     if not len(places) or score.max() < _VISIBLE:
-        score = cv2.blur(differs, (3, 3))
+        score = np.asarray(cv2.blur(differs, (3, 3)), np.uint8)
     spots = (_square(x, y, side, (width, height)) for x, y in _peaks(score, side, count))
     return tuple(sorted(spots, key=lambda spot: (spot.x, spot.y))), side, factor
 

@@ -19,6 +19,7 @@ from timelapse.deliver.interchange import library, otio
 from timelapse.deliver.marks import Film, edl, fcpxml, youtube
 from timelapse.errors import ProjectError, RenderError, RollError
 from timelapse.filmpictures import Pictures, names
+from timelapse.grade import Tone
 from timelapse.grade.defects import save
 from timelapse.looks import read_look, write_cube, write_look
 from timelapse.overlay import Share
@@ -208,8 +209,15 @@ def _write(
             with _written(path) as draft:
                 _preview(draft, path.suffix.lower() in Gif.endings, pictures, choices)
         case "look":
+            if job.tone == Tone():
+                raise RenderError(
+                    f"{path}: the project has no tone; write, for instance, grade: {{tone: "
+                    "{exposure: 0.3}}"
+                )
             write = write_cube if path.suffix.lower() == ".cube" else write_look
             write(job.tone, path)
+            if job.tone.keys:
+                done.say([f"{path}: a look has no keys: it is the tone without its keys"])
         case "defects":
             found = measured(job, tick).found.defects
             if found is None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from timelapse.compare import SIDES, graded
+from timelapse.compare import SIDES, light_graded
 from timelapse.deliver import H264
 from timelapse.deliver.sheets import Axis, Tile, Version, contact_sheet, keogram, tile_width
 from timelapse.errors import RenderError
@@ -125,7 +125,7 @@ class Pictures:
         Stills are shown as they were taken; or, to compare, so, and below as they are corrected,
         but for what moves them.  Raises RenderError where they are not.
         """
-        job = measured(graded(self._job), self._tick) if compare else self._job
+        job = measured(light_graded(self._job), self._tick) if compare else self._job
         plan = job.plan
         roll, line = plan.roll, plan.timeline
         first, last = int(plan.taps.used[0]), int(plan.taps.used[-1])

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WrapValidator,
+)
 
 from timelapse.errors import ProjectError
 from timelapse.grade import (
@@ -24,7 +32,12 @@ from timelapse.grade import (
     Way,
     toning,
 )
+from timelapse.grade.cube import read_cube
+from timelapse.grade.defects import check_place, stored_size
+from timelapse.grade.hotpixels import saved_maps
 from timelapse.grade.levels import Area, Moving, checked
+from timelapse.grade.register import read_mask
+from timelapse.grade.tone import check_order
 from timelapse.ingest import Roll
 from timelapse.ingest.xmp import Develop, sidecars
 from timelapse.looks import settled
@@ -106,6 +119,11 @@ class DeflickerSection(Section):
         return tuple(key for key in self.area or () if isinstance(key, AreaKey))
 
     @property
+    def instants(self) -> tuple[Instant, ...]:
+        """Those of the keys of an area that moves."""
+        return tuple(key.at for key in self._keys)
+
+    @property
     def moves(self) -> bool:
         """Whether the area does."""
         return bool(self._keys)
@@ -134,17 +152,29 @@ class HotPixelsSection(Section):
     sure: Annotated[float, Field(description="How far they stand out, in deviations.")] = 3.8
     faintest: Annotated[float, Field(description="What is left alone, in levels of 255.")] = 2.2
 
-    def settings(self, base: Path) -> HotPixels:
-        """Raises ProjectError."""
+    def settings(self, base: Path, roll: Roll, placed: Placed) -> HotPixels:
+        """Raises ProjectError at the place of what cannot be meant for a roll."""
         path = base / Path(self.map).expanduser() if self.map else None
-        return HotPixels(self.search, path, self.known, self.stills, self.sure, self.faintest)
+        if path:
+            with placed("grade", "hot_pixels", "map"):
+                saved_maps(path)
+        sizes = set(map(stored_size, roll.stills))
+        for number, place in enumerate(self.known):
+            with placed("grade", "hot_pixels", "known", number):
+                check_place(place, sizes)
+        with placed("grade", "hot_pixels"):
+            return HotPixels(self.search, path, self.known, self.stills, self.sure, self.faintest)
 
 
 class CosmicRaysSection(Section):
     """Takes out what hit the sensor in one still alone; see hot-pixels.md."""
 
     sharp: Annotated[
-        float, Field(description="How much sharper than the lens a hit is, 0 to 1.")
+        float,
+        Field(
+            description="How much light there may be beside a hit, as a share of what the lens "
+            "leaves beside a point of light, up to 1; lower is more careful."
+        ),
     ] = CosmicRays().sharp
 
     @property
@@ -195,13 +225,22 @@ class DenoiseSection(Section):
 _Word = Literal["auto", "off"]
 
 
+def _word_or_time(value: Any, read: Callable[[Any], Seconds]) -> Seconds:
+    try:
+        return read(value)
+    except ValidationError:
+        raise ProjectError(
+            f"{str(value)!r} is none of auto, off and a length of time; write auto, or 15 s"
+        ) from None
+
+
 def _kind(value: object) -> str:
-    return "word" if isinstance(value, str) else "keys"
+    return "word" if isinstance(value, str) else "settings"
 
 
 def _kind_or_time(value: object) -> str:
     if isinstance(value, dict | Section):
-        return "keys"
+        return "settings"
     return "word" if value in get_args(_Word) else "time"
 
 
@@ -211,37 +250,37 @@ class GradeSection(Section):
 
     hot_pixels: Annotated[
         Annotated[
-            Annotated[HotPixelsSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Annotated[HotPixelsSection, Tag("settings")] | Annotated[_Word, Tag("word")],
             Discriminator(_kind),
         ],
         Field(description="Hot and dead pixels are found in the roll itself, and mended."),
     ] = "off"
     cosmic_rays: Annotated[
         Annotated[
-            Annotated[CosmicRaysSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Annotated[CosmicRaysSection, Tag("settings")] | Annotated[_Word, Tag("word")],
             Discriminator(_kind),
         ],
         Field(description="What hit the sensor in one still alone is taken out."),
     ] = "off"
     deflicker: Annotated[
         Annotated[
-            Annotated[DeflickerSection, Tag("keys")]
+            Annotated[DeflickerSection, Tag("settings")]
             | Annotated[_Word, Tag("word")]
-            | Annotated[Seconds, Tag("time")],
+            | Annotated[Seconds, WrapValidator(_word_or_time), Tag("time")],
             Discriminator(_kind_or_time),
         ],
         Field(description="What takes less than a time (auto: 15 s) is flicker, and taken out."),
     ] = "off"
     stabilise: Annotated[
         Annotated[
-            Annotated[Stabilise, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Annotated[Stabilise, Tag("settings")] | Annotated[_Word, Tag("word")],
             Discriminator(_kind),
         ],
         Field(description="Stills are laid over each other, so that the film does not shake."),
     ] = "off"
     denoise: Annotated[
         Annotated[
-            Annotated[DenoiseSection, Tag("keys")] | Annotated[_Word, Tag("word")],
+            Annotated[DenoiseSection, Tag("settings")] | Annotated[_Word, Tag("word")],
             Discriminator(_kind),
         ],
         Field(description="Noise is taken out of stills by their neighbours in time."),
@@ -250,14 +289,20 @@ class GradeSection(Section):
         _Word, Field(description="Exposure and crop of XMP files beside the stills are followed.")
     ] = "off"
     tone: Annotated[
-        Tone, Field(description="How bright and of what colour frames are; see tone.md.")
+        Tone,
+        Field(
+            description="How bright and of what colour frames are; see tone.md.",
+            examples=[{"exposure": 0.3, "temperature": 10}],
+        ),
     ] = Tone()
 
     def grade(self, base: Path, roll: Roll, timeline: Timeline, placed: Placed) -> Grade:
         """What is done to the stills of a roll, but for what sidecars say; `base` is where paths
         start from.  Raises ProjectError at the place of what cannot be meant."""
-        with placed("grade", "stabilise"):
-            stabilise = self._stabilise(base)
+        stabilise = self._stabilise(base)
+        if stabilise and stabilise.mask:
+            with placed("grade", "stabilise", "mask"):
+                read_mask(stabilise.mask)
         reference = None
         if stabilise and stabilise.reference:
             with placed("grade", "stabilise", "reference"):
@@ -268,7 +313,7 @@ class GradeSection(Section):
         if isinstance(self.denoise, DenoiseSection):
             strengths = self.denoise.strengths(roll, timeline, placed)
         return Grade(
-            self._hot_pixels(base, placed),
+            self._hot_pixels(base, roll, placed),
             self._cosmic_rays(placed),
             self.deflickering(roll, lambda: timeline, placed),
             stabilise,
@@ -296,30 +341,54 @@ class GradeSection(Section):
 
     def toning(self, base: Path, timeline: Timeline, placed: Placed) -> tuple[Tone, Toning]:
         """The tone with its look read, and its keys in the video; raises ProjectError."""
-        with placed("grade", "tone"):
+        with placed("grade", "tone", "look"):
             tone = settled(self.tone, base)
-        at = []
+        with placed("grade", "tone", "lut" if self.tone.lut else "look"):
+            cube = read_cube(Path(tone.lut)) if tone.lut else None
+        at = list[Fraction]()
         for number, key in enumerate(tone.keys):
             with placed("grade", "tone", "keys", number, "at"):
                 at.append(timeline.video_of(key.at.resolve(timeline.context).time).seconds)
+                if number:
+                    check_order(*at[-2:])
         with placed("grade", "tone"):
-            return tone, toning(tone, at)
+            return tone, toning(tone, at, cube)
 
     def developed(self, roll: Roll, pose: Pose) -> tuple[dict[int, Develop], tuple[str, ...]]:
-        """What XMP files ask for the stills, where that is followed, and what is to be said; `pose`
-        is what the project itself does to them."""
+        """What XMP files ask for the stills, as far as that is followed, and what is to be said;
+        `pose` is what the project itself does to them."""
         if self.sidecars == "off":
             return {}, ()
         develop, told = sidecars(roll.stills, roll.limits, embedded=True)
         own = pose.crop is not None or pose.rotate != 0
         if own and any(asked.crop or asked.angle for asked in develop.values()):
             told = (*told, "sidecars crop stills; framing says how, and is followed instead")
+            develop = {at: replace(asked, crop=None, angle=0.0) for at, asked in develop.items()}
+        if not develop and not told:
+            told = ("grade.sidecars: no still has an XMP file that asks for anything",)
         return develop, told
 
-    def _hot_pixels(self, base: Path, placed: Placed) -> HotPixels | None:
-        with placed("grade", "hot_pixels"):
-            if isinstance(self.hot_pixels, HotPixelsSection):
-                return self.hot_pixels.settings(base)
+    def notes(self, timeline: Timeline) -> Iterator[str]:
+        """What a person should know of keys that change nothing in a clip."""
+        asked = self.hot_pixels
+        if isinstance(asked, HotPixelsSection) and not (asked.search or asked.map or asked.known):
+            yield "grade.hot_pixels: without search, map: or known: none is mended"
+        keyed: dict[str, tuple[Instant, ...]] = {"tone.keys": tuple(k.at for k in self.tone.keys)}
+        if isinstance(self.denoise, DenoiseSection):
+            keyed["denoise.keys"] = tuple(key.at for key in self.denoise.keys)
+        if isinstance(self.deflicker, DeflickerSection):
+            keyed["deflicker.area"] = self.deflicker.instants
+        for name, instants in keyed.items():
+            times = [timeline.video_of(at.resolve(timeline.context).time) for at in instants]
+            if times and max(times).seconds < 0:
+                yield f"grade.{name}: all lie before the start of the clip; only the last counts"
+            for number, (at, time) in enumerate(zip(instants, times, strict=True)):
+                if time.seconds > timeline.schedule.length:
+                    yield f"grade.{name}[{number}]: {at.text} lies after the end of the clip"
+
+    def _hot_pixels(self, base: Path, roll: Roll, placed: Placed) -> HotPixels | None:
+        if isinstance(self.hot_pixels, HotPixelsSection):
+            return self.hot_pixels.settings(base, roll, placed)
         return HotPixels() if self.hot_pixels == "auto" else None
 
     def _cosmic_rays(self, placed: Placed) -> CosmicRays | None:

@@ -17,6 +17,9 @@ _PLAIN_WORDS = {
     "int_from_float": "a whole number is wanted",
     "string_type": "text is wanted (in quotes, where it holds a colon)",
     "bool_parsing": "true or false is wanted",
+    "float_parsing": "a number is wanted",
+    "float_type": "a number is wanted",
+    "path_type": "a path is wanted",
 }
 
 
@@ -29,6 +32,8 @@ def explain(mistake: Any, document: Document, model: type[BaseModel]) -> str:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         place = document.place(path, key=True)
         words = "unknown key" + did_you_mean(str(loc[-1]), _keys(loc[:-1], model))
+    elif kind == "missing" and isinstance(loc[-1], int):
+        words = "too few values" + _unwrapped(_at(document.data, path))
     elif kind == "missing":
         words = f"needs {loc[-1]}"
     elif kind == "union_tag_invalid":
@@ -41,14 +46,57 @@ def explain(mistake: Any, document: Document, model: type[BaseModel]) -> str:
         wrong = str(mistake["input"])
         words = f"{wrong!r} is not known; one of {', '.join(known)}" + did_you_mean(wrong, known)
     elif kind in _PLAIN_WORDS:
-        words = f"{_PLAIN_WORDS[kind]}, not {mistake['input']!r}"
-    elif kind in ("model_type", "dataclass_type", "tuple_type", "dict_type"):
-        words = "a list is wanted here" if kind == "tuple_type" else "keys are wanted below it"
+        words = f"{_PLAIN_WORDS[kind]}, not {mistake['input']!r}" + _as_number(mistake["input"])
+    elif kind == "tuple_type":
+        words = "a list is wanted here"
+        if bare := _bare(_at(document.data, path[:-1])):
+            path = path[:-1]
+            place, words = document.place(path), f"a list of lists is wanted; write [{bare}]"
+    elif kind in ("model_type", "dataclass_type", "dict_type"):
+        words = "keys are wanted below it" + _instead(mistake["input"], loc, model)
     return line(place, path, words)
 
 
 def line(place: str, path: tuple[str | int, ...], words: str) -> str:
     return ": ".join(filter(None, [place, dotted(path), words]))
+
+
+def _as_number(written: Any) -> str:
+    """What to write for a percentage, where a number is wanted."""
+    found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", str(written))
+    return f"; write {float(found[1]) / 100:g}" if found else ""
+
+
+def _bare(values: Any) -> str:
+    """A list of single values, as it is written; empty for what is none."""
+    if not isinstance(values, list) or any(isinstance(value, list | dict) for value in values):
+        return ""
+    return f"[{', '.join(map(str, values))}]"
+
+
+def _unwrapped(values: Any) -> str:
+    """What to write, where a list stands in a list alone."""
+    bare = _bare(values[0]) if isinstance(values, list) and len(values) == 1 else ""
+    return f"; write {bare}" if bare else ""
+
+
+def _instead(written: Any, loc: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    """What stands where keys are wanted, an example, and which keys there are."""
+    words = f", not {written!r}" if isinstance(written, str) else ""
+    for holder in _holders(loc[:-1], model):
+        info = holder.model_fields.get(loc[-1]) if issubclass(holder, BaseModel) else None
+        for example in info.examples or () if info else ():
+            inside = ", ".join(f"{key}: {value}" for key, value in example.items())
+            words += f"; write, for instance, {loc[-1]}: {{{inside}}}"
+    known = [key for holder in _holders(loc, model) for key in _fields(holder)]
+    return f"{words}; there are {', '.join(known)}" if known else words
+
+
+def _at(data: Any, path: tuple[str | int, ...]) -> Any:
+    """What a document has at a path."""
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
@@ -64,6 +112,11 @@ def _in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]
 
 def _keys(loc: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
     """The keys that a project may have at a location of pydantic's."""
+    return {key for holder in _holders(loc, model) for key in _fields(holder)}
+
+
+def _holders(loc: tuple[str | int, ...], model: type[BaseModel]) -> list[Any]:
+    """The models and dataclasses that may stand at a location of pydantic's."""
     holders: list[Any] = [model]
     for step in loc:
         if not isinstance(step, int):
@@ -78,7 +131,7 @@ def _keys(loc: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
                 )
             ]
             holders = inside if inside or known else holders  # else the name of a union's member
-    return {key for holder in holders for key in _fields(holder)}
+    return holders
 
 
 def _fields(holder: Any) -> dict[str, Any]:

@@ -31,7 +31,12 @@ class Notation(ABC):
         from pydantic_core import core_schema
 
         def read(value: Any) -> Any:
-            return value if isinstance(value, cls) else cls.read(str(value))
+            try:
+                return value if isinstance(value, cls) else cls.read(str(value))
+            except ValueError:
+                if isinstance(value, list | dict):
+                    raise ValueError(f"one value is wanted here, as {cls.examples[0]}") from None
+                raise
 
         return core_schema.no_info_plain_validator_function(
             read, serialization=core_schema.to_string_ser_schema()

@@ -119,7 +119,9 @@ class Project(Section):
         Field(description="Several films of one pass over the stills, instead of `output`."),
     ] = ()
     sound: SoundSection | None = None
-    grade: GradeSection = GradeSection()
+    grade: Annotated[
+        GradeSection, Field(examples=[{"hot_pixels": "auto", "deflicker": "15 s"}])
+    ] = GradeSection()
     theme: Annotated[
         Annotated[ThemeName, Tag("name")] | Annotated[Theming, Tag("own")],
         Discriminator(lambda value: "name" if isinstance(value, str) else "own"),
@@ -257,9 +259,10 @@ class Project(Section):
             output,
             self.mission.name,
             sound=sound,
-            notes=(*told, *framing.notes(roll.sizes), *heard),
+            notes=(*told, *self.grade.notes(timeline), *framing.notes(roll.sizes), *heard),
             dress=self._dress,
             grade=dataclasses.replace(grade, stops=stops, crops=crops),
+            develop=develop,
             tone=tone,
             toning=toning,
             source=self._source,
@@ -288,9 +291,8 @@ class Project(Section):
     ) -> tuple[Framing, tuple[Nine, ...]]:
         """How an output shows the stills, and what lays each of them so, where sidecars crop them
         differently; raises ProjectError where they cannot be shown so."""
-        pose, crops, moves = self.framing.pose, tuple[Nine, ...](), []
-        if pose.crop is None and not pose.rotate:
-            pose, crops = cropped(develop, roll.stills, pose)
+        pose, crops = cropped(develop, roll.stills, self.framing.pose)
+        moves = []
         with self._placed("framing"):
             pose.check(roll.sizes)
         for number, move in enumerate(self.framing.moves):

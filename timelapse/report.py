@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from timelapse.deliver import Facts, Tags, digest, put, size_on_disk
 from timelapse.errors import EncodeError
-from timelapse.grade import Pose
+from timelapse.grade import Pose, Tone, Toning
 from timelapse.ingest import Status
 from timelapse.storage import written_whole
 
@@ -212,12 +212,30 @@ def _grade_json(job: Job) -> dict[str, Any]:
     if job.format.burn == "alone":
         return {}  # it shows no stills
     words = job.found.as_json()
-    if job.grade.stops or job.grade.crops:
+    crops = {
+        str(at): {"crop": asked.crop and list(asked.crop), "angle": asked.angle}
+        for at, asked in job.develop.items()
+        if asked.crop or asked.angle
+    }
+    if job.grade.stops or crops:
         stops = [job.grade.stops.get(at, 0.0) for at in range(len(job.plan.roll.stills))]
-        words["sidecars"] = {"stops": stops, "crops": bool(job.grade.crops)}
+        words["sidecars"] = {"stops": stops, "crops": crops}
     if job.toning and not job.toning.idle:
-        words["tone"] = json.loads(json.dumps(job.tone.said | {"keys": len(job.tone.keys)}))
+        words["tone"] = _tone_json(job.tone, job.toning)
     return words
+
+
+def _tone_json(tone: Tone, toning: Toning) -> dict[str, Any]:
+    """What a tone says, and what its keys do, by their seconds in the video."""
+    words: dict[str, Any] = dict(tone.said)
+    if tone.lut:
+        words["lut"] = tone.lut
+    words["keys"] = [
+        {"video_s": _seconds(at), "ease": key.ease, **key.said}
+        for key, (at, _, _) in zip(tone.keys, toning.keys, strict=False)
+    ]
+    plain: dict[str, Any] = json.loads(json.dumps(words))
+    return plain
 
 
 def _framing_json(job: Job) -> dict[str, Any]:

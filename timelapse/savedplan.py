@@ -108,6 +108,13 @@ def differences(one: Job, other: Job) -> Iterator[str]:
     if mine["speed"] != theirs["speed"]:
         speeds = ("{min:g}x to {max:g}x".format_map(plan["speed"]) for plan in (mine, theirs))
         yield f"speed: {' and '.join(speeds)}"
+    # A look-up table is told by its contents in words.
+    looks = [
+        vars(job.grade) | {"tone": repr(job.toning), "framing": job.framing} for job in (one, other)
+    ]
+    unlike = [name for name, value in looks[0].items() if value != looks[1][name]]
+    if unlike and (unlike != ["framing"] or mine["size"] == theirs["size"]):
+        yield f"stills are shown otherwise: {', '.join(unlike)}"
     yield from _moved(mine["milestones"], theirs["milestones"])
     names, others = ({still.name for still in job.plan.roll.stills} for job in (one, other))
     for words, only in (("first", names - others), ("second", others - names)):

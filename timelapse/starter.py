@@ -58,6 +58,15 @@ output:
   # crf: 18                  # smaller is better and larger
   # preset: faster          # slower presets make smaller files
 
+# grade:                     # what is done to the stills; nothing by itself
+#   hot_pixels: auto         # hot and dead pixels are found, and mended
+#   cosmic_rays: auto        # what hit the sensor in one still alone
+#   deflicker: auto          # or a time: what takes less than 15 s is flicker
+#   stabilise: auto          # a film that does not shake
+#   denoise: auto            # by the stills before and after
+#   sidecars: auto           # exposure and crop of XMP files beside the stills
+#   tone: {{exposure: 0.3, temperature: 10}}
+
 milestones: []
   # - {{at: T+{middle}, label: What happens here}}
 

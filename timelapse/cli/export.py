@@ -96,6 +96,11 @@ def export(
         targets = [Target.of(out, what) for out in outs]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="-o") from error
+    if choices["compare"] and not any(target.what == "keogram" for target in targets):
+        raise click.UsageError(
+            "--compare goes with a keogram, as x.keogram.png; timelapse still --compare shows a "
+            "frame before and after"
+        )
     talk = Talk(quiet)
     job = job_of(project, settings_of(settings), talk)
     if language:

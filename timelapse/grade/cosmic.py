@@ -52,8 +52,8 @@ _LONGEST, _FEW, _ABSENT = 5, 0.45, 0.5
 class CosmicRays:
     """How hits are told from what is real.
 
-    `sharp`: how much less light there is beside a hit than beside the sharpest point of light that
-    the lens draws, as a share, up to 1; lower is more careful.
+    `sharp`: how much light there may be beside a hit, as a share of what there is beside the
+    sharpest point of light that the lens draws, up to 1; lower is more careful.
     """
 
     sharp: float = 0.7

@@ -35,7 +35,8 @@ def cropped(
     angle = angles.pop() if len(angles) == 1 else 0.0
     # The pose turns what it has mirrored; what is asked for is of the still as it was.
     mirrored = pose.flip in ("horizontal", "vertical")
-    common = Pose(pose.lens, pose.focal, crop, pose.flip, -angle if mirrored else angle)
+    used = None if crop == _WHOLE else crop
+    common = Pose(pose.lens, pose.focal, used, pose.flip, -angle if mirrored else angle)
     if len(kinds) == 1:
         return common, ()
     each = (

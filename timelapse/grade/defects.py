@@ -7,6 +7,7 @@ orientation turns it.  For each pixel it says between what limits the defect mov
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -64,11 +65,7 @@ class DefectMap:
         of the (width, height) `size`."""
         where = np.array(sorted(set(places)), np.int32).reshape(-1, 2)
         for y, x in where.tolist():
-            if not (0 <= y < size[1] and 0 <= x < size[0]):
-                raise ProjectError(
-                    f"known: pixel (y {y}, x {x}) is outside of the sensor's {size[0]}x{size[1]} "
-                    "pixels; rows and columns count from 0, in the still as it is stored"
-                )
+            check_place((y, x), (size,))
         count = len(where)
         return cls(
             size,
@@ -134,6 +131,22 @@ def stored_size(still: Still) -> Size:
     return still.size[::-1] if still.orientation >= 5 else still.size
 
 
+def on_sensor(place: tuple[int, int], size: Size) -> bool:
+    """Whether a sensor of that (width, height) has a pixel (y, x)."""
+    return 0 <= place[0] < size[1] and 0 <= place[1] < size[0]
+
+
+def check_place(place: tuple[int, int], sizes: Iterable[Size]) -> None:
+    """ProjectError where no sensor of these sizes has a pixel (y, x)."""
+    sizes = list(sizes)
+    if not any(on_sensor(place, size) for size in sizes):
+        width, height = (max(sides) for sides in zip(*sizes, strict=True))
+        raise ProjectError(
+            f"{list(place)} is outside of the sensor; write [row, column], rows from 0 to "
+            f"{height - 1} and columns from 0 to {width - 1}, in the still as it is stored"
+        )
+
+
 def sensor_of(still: Still) -> Sensor:
     return still.camera, stored_size(still)
 
@@ -169,16 +182,20 @@ def save(maps: Mapping[Sensor, DefectMap], path: Path) -> None:
 
 def load(path: Path) -> dict[Sensor, DefectMap]:
     """The maps of a file that `save` wrote; raises ProjectError where it is none, and OSError."""
+    damage = (ValueError, KeyError, TypeError, EOFError, IndexError, zipfile.BadZipFile, zlib.error)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if int(file["format"]) != _FORMAT:
                 raise ProjectError(f"{path}: a map of defects of a later version of this program")
             table = {name: file[name] for name in ("cameras", "sizes", "sensor", *_ARRAYS)}
         return dict(_checked(table))
-    except (ValueError, KeyError, TypeError, EOFError, IndexError, zipfile.BadZipFile) as error:
+    except damage as error:
         if isinstance(error, ProjectError):
             raise
-        raise ProjectError(f"{path}: no map of defects ({error}); make one anew") from error
+        raise ProjectError(
+            f"{path}: no map of defects, or a damaged one; make one: timelapse export PROJECT -o "
+            f"{path.stem}.npz"
+        ) from error
 
 
 def _checked(table: Mapping[str, NDArray[Any]]) -> Iterable[tuple[Sensor, DefectMap]]:

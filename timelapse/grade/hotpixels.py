@@ -25,7 +25,9 @@ from timelapse.grade.defects import (
     DefectMap,
     Kind,
     Sensor,
+    check_place,
     load,
+    on_sensor,
     save,
     sensor_of,
     stored_size,
@@ -140,18 +142,25 @@ def measure(
     maps, findings = dict(found.maps), list(found.findings)
     sensors = dict.fromkeys(map(sensor_of, stills))
     if settings.map is not None:
-        try:
-            saved = load(settings.map)
-        except OSError as error:
-            reason = error.strerror or error
-            raise ProjectError(f"map: {settings.map} cannot be read: {reason}") from error
+        saved = saved_maps(settings.map)
         maps = together(maps, {sensor: saved[sensor] for sensor in sensors if sensor in saved})
         if not sensors.keys() & saved.keys():
             findings.append(f"{settings.map} has no map of a camera of this roll: it has no effect")
     if settings.known:
-        known = {sensor: DefectMap.known(sensor[1], settings.known) for sensor in sensors}
-        maps = together(maps, known)
+        for place in settings.known:
+            check_place(place, [size for _, size in sensors])
+        for sensor in sensors:
+            here = [place for place in settings.known if on_sensor(place, sensor[1])]
+            maps = together(maps, {sensor: DefectMap.known(sensor[1], here)})
     return Defects(maps, tuple(findings))
+
+
+def saved_maps(path: Path) -> dict[Sensor, DefectMap]:
+    """The maps of a file; raises ProjectError where it cannot be read, or is none of maps."""
+    try:
+        return load(path)
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _searched(

@@ -103,7 +103,7 @@ def measure(
         )
     if not stills:
         return Motion.none(0, (1, 1))
-    mask = _mask_of(settings)
+    mask = read_mask(settings.mask) if settings.mask else None
     kept = None
     if identities is not None:
         looked = mask.tobytes() if mask is not None else b""
@@ -204,22 +204,20 @@ def _between_neighbours(onto: Floats, trusted: Floats, seconds: Sequence[float])
 # ------------------------------------------------------------------ where to look
 
 
-def _mask_of(settings: Register) -> Gray | None:
-    if settings.mask is None:
-        return None
+def read_mask(path: Path) -> Gray:
+    """A mask, H x W, black where nothing is looked at; ProjectError where the file is none."""
     import cv2
 
     try:
-        data = np.frombuffer(settings.mask.read_bytes(), np.uint8)
+        data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
-        reason = error.strerror or error
-        raise ProjectError(f"mask: {settings.mask} cannot be read: {reason}") from error
+        raise ProjectError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
         mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     except cv2.error:
         mask = None
     if mask is None:
-        raise ProjectError(f"mask: {settings.mask} is no picture; make it a PNG or JPEG")
+        raise ProjectError(f"{path}: is no picture; make it a PNG or JPEG")
     return np.asarray(mask, np.uint8)
 
 

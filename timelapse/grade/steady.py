@@ -160,7 +160,8 @@ def steadied(motion: Motion, settings: Stabilise, seconds: Sequence[float]) -> S
     Where nothing moves, or nothing shakes under a camera that moves, it is idle.
     """
     count = len(motion.onto)
-    idle = Steadied(motion.size, np.tile(np.eye(3), (count, 1, 1)), idle=True)
+    stands = settings.camera != "moving" and settings.smooth is None
+    idle = Steadied(motion.size, np.tile(np.eye(3), (count, 1, 1)), fixed=stands, idle=True)
     if count < 2 or motion.still:
         return replace(idle, findings=_lost(motion))
     lost = int((motion.trusted == 0).sum())
@@ -177,7 +178,7 @@ def steadied(motion: Motion, settings: Stabilise, seconds: Sequence[float]) -> S
     if _fixed(roll, settings):
         return _made(roll, np.zeros_like(roll.path), True, settings)
     if not roll.shakes:
-        return replace(idle, findings=_lost(motion))
+        return replace(idle, fixed=False, findings=_lost(motion))
     return _made(roll, roll.smooth(roll.half), False, settings)
 
 

@@ -142,27 +142,33 @@ class Toning:
         return self.keys[-1][1].plain
 
 
-def toning(tone: Tone, at: Sequence[Fraction] = ()) -> Toning:
+def toning(tone: Tone, at: Sequence[Fraction] = (), cube: Cube | None = None) -> Toning:
     """A tone whose keys are at these seconds of the video; its paths have to be whole ones, and its
-    `look` read (see `timelapse.looks`).
+    `look` read (see `timelapse.looks`).  `cube` is its look-up table, where it is read already.
 
     ProjectError where keys do not follow on each other, black and white point meet, or the look-up
     table cannot be read.
     """
-    start = fixed(tone)
+    start = _toned(tone.said, cube) if cube else fixed(tone)
     if not tone.keys:
         return Toning(((Fraction(0), start, "hold"),))
     values = tone.said
     found: list[tuple[Fraction, Toned, Motion]] = []
     for key, seconds in zip(tone.keys, at, strict=True):
-        if found and seconds <= found[-1][0]:
-            raise ProjectError(
-                f"the key at {float(seconds):.2f} s of the clip comes after that at "
-                f"{float(found[-1][0]):.2f} s; put them in the order of the clip"
-            )
+        if found:
+            check_order(found[-1][0], seconds)
         values = {**values, **key.said}
         found.append((seconds, _toned(values, start.cube), key.ease))
     return Toning(tuple(found))
+
+
+def check_order(before: Fraction, seconds: Fraction) -> None:
+    """ProjectError where a key does not follow on the one before it."""
+    if seconds <= before:
+        raise ProjectError(
+            f"the key at {float(seconds):.2f} s of the clip comes after that at "
+            f"{float(before):.2f} s; put them in the order of the clip"
+        )
 
 
 def fixed(look: ToneLook) -> Toned:

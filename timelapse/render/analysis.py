@@ -61,7 +61,9 @@ def analysed(job: Job, beside: Sequence[Framing] = (), progress: Progress | None
     if grade.stabilise and found.motion and not found.steadied:
         seconds = [float(still.captured.seconds) for still in stills]
         found = replace(found, steadied=steadied(found.motion, grade.stabilise, seconds))
-    framings, larger = (job.framing, *beside), closer(grade, found)
+    # In one order for all films of a pass, so that the sensor is asked for once.
+    framings = sorted({framing.static for framing in (job.framing, *beside)}, key=repr)
+    larger = closer(grade, found)
     if grade.cosmic_rays and not found.optics:
         optics = optics_of(
             stills,

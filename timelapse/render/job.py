@@ -17,6 +17,7 @@ from timelapse.deliver import H264, Caption, Chapter, Format, Sound, Tags
 from timelapse.deliver.captions import Line
 from timelapse.errors import ProjectError
 from timelapse.grade import Found, Framing, Grade, Tone, Toned, Toning, commonest, laid
+from timelapse.ingest.develop import Develop
 from timelapse.overlay import (
     PLAIN,
     Callout,
@@ -75,7 +76,8 @@ class Job:
     What only the stills can tell is found by `measured`: `found` is what they are corrected by,
     `tracks` has what was followed in them, `treatments` what is put behind texts that ask for it,
     by the number of the cue.  `source` is the name that the roll was scanned by, under which what
-    was seen of it is remembered.
+    was seen of it is remembered.  `develop` is what sidecars ask for, by the index of the still:
+    `grade` and `framing` follow it.
     """
 
     plan: Plan
@@ -94,6 +96,7 @@ class Job:
     found: Found = Found()
     tone: Tone = Tone()
     toning: Toning | None = None
+    develop: Mapping[int, Develop] = field(default_factory=dict)
     source: Path | None = None
 
     @cached_property

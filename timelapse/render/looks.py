@@ -41,7 +41,8 @@ def measured(job: Job, progress: Progress | None = None, beside: Sequence[Framin
     ProjectError.
     """
     if job.format.burn != "alone":
-        job = replace(job, found=analysed(job, beside, progress))
+        graded = analysed(job, beside, progress)
+        job = job if graded is job.found else replace(job, found=graded)
     sought = {
         layer.sought: layer
         for layer in job.overlays

@@ -35,7 +35,7 @@ LENGTH = 250
 #: than this: every segment starts with a frame that is coded without others.
 _SHORTEST, _PIECES = 50, 8
 #: Raise it when the code of this package makes other pixels of the same inputs.
-_MADE_AS = 5
+_MADE_AS = 6
 #: How linear light becomes what an encoder takes: 8 bits, rounded or dithered, or 16 bits.
 Rounding = Literal["nearest", "dithered", "deep"]
 
