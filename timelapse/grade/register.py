@@ -7,7 +7,6 @@ camera stays, and a camera that travels is followed.
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,14 +18,16 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_128_hexdigest
 
 from timelapse.errors import ProjectError
 from timelapse.grade.agree import Floats, Model
 from timelapse.grade.chain import Chain, Method
+from timelapse.grade.kept import kept_at
 from timelapse.grade.motion import Motion
 from timelapse.grade.reel import Reel, grayed, of_size, scaling
 from timelapse.ingest import Limits, Pixels, Still
-from timelapse.storage import cache_folder, written_whole
+from timelapse.storage import written_whole
 
 Gray = NDArray[np.uint8]
 By = Literal["auto", "features", "ecc", "stars", "horizon"]
@@ -106,11 +107,9 @@ def measure(
     mask = read_mask(settings.mask) if settings.mask else None
     kept = None
     if identities is not None:
-        looked = mask.tobytes() if mask is not None else b""
-        basis = (_MADE_AS, replace(settings, mask=None), *map(repr, identities))
-        name = hashlib.blake2b(repr(basis).encode("utf-8", "surrogateescape"), digest_size=16)
-        name.update(looked)
-        kept = cache_folder() / "grade" / f"{name.hexdigest()}.motion.npz"
+        looked = xxh3_128_hexdigest(mask.tobytes()) if mask is not None else ""
+        basis = (replace(settings, mask=None), identities, looked)
+        kept = kept_at("motion.npz", _MADE_AS, *basis)
         # A damaged one is as if it were not there.
         with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return _load(kept, len(stills))
