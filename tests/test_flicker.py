@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from timelapse.cli import main
 from timelapse.errors import ProjectError
 from timelapse.grade.curves import curve_plot
+from timelapse.grade.events import events_of
 from timelapse.grade.flicker import Deflicker, Gains, measure
 from timelapse.grade.levels import Area, Levels, Moving, levels_of
 from timelapse.grade.light import lit
@@ -67,6 +68,11 @@ def times_of(count: int, interval: float = 1.0) -> Floats:
     times = np.arange(count) * interval + jitter
     from_first: Floats = times - times[0]
     return from_first
+
+
+def spaced(count: int) -> Floats:
+    """Times of a still every two seconds."""
+    return np.linspace(0, 2 * (count - 1), count)
 
 
 def levels(
@@ -322,6 +328,47 @@ def test_a_clean_roll_stays_as_it_is(brightness: float, drift: int) -> None:
         assert abs(after - stills[at].astype(int)).max() <= 1
 
 
+def test_light_that_rises_ever_faster_from_the_first_still_is_left_alone() -> None:
+    """Neither a step nor an odd still: a curve, of one stop within 15 stills."""
+    clean = [
+        still * 2 ** (np.tanh((at - 10) / 7.5) / 2 - 1)
+        for at, still in enumerate(scene(60, drift=0))
+    ]
+    gains = measure(levels([shown(still) for still in clean], spaced(60)))
+    assert not gains.steps
+    assert gains.idle or abs(np.log2(gains.gains)).max() < 0.005
+
+
+def test_flicker_goes_at_the_ends_of_a_roll_too() -> None:
+    """From one side alone the level is known less well: a half of the flicker is left there at
+    most, a third within; a steady dawn goes on to its end."""
+    size, count, left = 0.05, 60, []
+    clean = scene(count)
+    for seed in range(6):
+        stills = flickering(clean, size, seed)
+        by = size * np.random.default_rng(seed).standard_normal(count)
+        found = measure(levels(stills, spaced(count)))
+        left.append((by + np.log(found.gains[:, 1])) / size)
+        assert not found.steps
+    rms = np.sqrt(np.mean(np.square(left), axis=0))
+    assert np.sqrt(np.mean(rms[[0, 1, -2, -1]] ** 2)) < 0.6
+    assert np.sqrt(np.mean(rms[8:-8] ** 2)) < 0.33
+
+
+@given(st.integers(20, 80), st.floats(-0.02, 0.02), st.sampled_from([0, 1, -2, -1]))
+@settings(max_examples=30, deadline=None)
+def test_only_the_odd_still_at_the_end_of_a_ramp_stands_out(
+    count: int, slope: float, odd: int
+) -> None:
+    ramp: Floats = np.float64(slope) * np.arange(count)
+    patches = np.zeros((count, 4), np.float32)
+    assert not events_of(patches, patches + 1, ramp, 8).outside.any()
+    ramp[odd] -= 0.4
+    found = events_of(patches, patches + 1, ramp, 8)
+    assert np.flatnonzero(found.outside).tolist() == [odd % count]
+    assert not found.steps.any()
+
+
 def test_night_is_not_amplified() -> None:
     """What is noise alone is left alone, and black skies with a few lights gain nothing."""
     rng = np.random.default_rng(8)
@@ -366,6 +413,40 @@ def test_a_ramp_in_thirds_of_a_stop_comes_out_smooth() -> None:
     assert abs(after - before.mean()).max() < 0.6 * third
     unlevelled = measure(levels(stills, times_of(count, 10), told), Deflicker(exposure=False))
     assert abs(np.diff(curve(corrected(stills, unlevelled)))).max() > 0.5 * third
+
+
+def test_a_flickering_ramp_in_thirds_of_a_stop_is_levelled_as_well() -> None:
+    count = 240
+    still, rng = scene(1, brightness=0.6)[0], np.random.default_rng(11)
+    scene_stops = -4 * np.arange(count) / (count - 1)
+    told = np.floor(-scene_stops * 3) / 3
+    stops = scene_stops + told + rng.normal(0, 0.07, count)
+    stills = [shown(still * 2**s) for s in stops]
+    gains = measure(levels(stills, times_of(count, 10), told))
+    after = curve(corrected(stills, gains))
+    assert len(gains.jumps) == 12
+    assert abs(np.diff(after)).max() < 0.1 * np.log(2) / 3
+
+
+@pytest.mark.parametrize("borne_out", [False, True])
+def test_exposure_is_levelled_as_far_as_it_is_seen(borne_out: bool) -> None:
+    """A camera that travels meters each scene anew: its stills differ by much, but not by what it
+    changed.  One that stands and is set by hand shows each change."""
+    count, rng = 40, np.random.default_rng(12)
+    told = np.round(3 * rng.normal(0, 0.5, count)) / 3
+    seen = told if borne_out else 0.15 * rng.standard_normal(count)
+    textures = [smooth_noise(0 if borne_out else at, 24, SIZE) for at in range(count)]
+    stills = [
+        shown(0.1 * 2**stops * np.exp(0.8 * texture[..., None]) * [1.0, 0.9, 0.75])
+        for texture, stops in zip(textures, seen, strict=True)
+    ]
+    gains = measure(levels(stills, times_of(count, 4), told))
+    before, after = curve([linear_of(s / 255) for s in stills]), curve(corrected(stills, gains))
+    if borne_out:
+        assert np.diff(after).std() < 0.06 * np.diff(before).std()
+    else:
+        assert not gains.jumps
+        assert gains.idle
 
 
 def test_stills_that_were_levelled_already_are_not_levelled_again() -> None:
@@ -454,9 +535,21 @@ def test_gains_rise_add_up_and_keep_white(gain: float, other: float, shoulder: f
 def test_smoothing_leaves_lines_as_they_are(gaps: list[float], at: float, slope: float) -> None:
     times = np.cumsum(gaps)
     line = at + slope * times
-    smooth = smoother(times, 6.0, np.ones(len(times)), np.zeros(len(times), np.int64))
-    np.testing.assert_allclose(smooth @ line, line, atol=1e-6)
-    np.testing.assert_allclose(smooth @ np.ones(len(times)), 1)
+    for steadier in (1, 3):
+        every = np.ones(len(times)), np.zeros(len(times), np.int64)
+        smooth = smoother(times, 6.0, *every, steadier)
+        np.testing.assert_allclose(smooth @ line, line, atol=1e-6)
+        np.testing.assert_allclose(smooth @ np.ones(len(times)), 1)
+
+
+def test_a_steadier_slope_hangs_less_on_the_last_values() -> None:
+    times = np.arange(60.0)
+    every = np.ones(60), np.zeros(60, np.int64)
+    plain, steady = (
+        np.sqrt((smoother(times, 8.5, *every, by).toarray() ** 2).sum(axis=1)) for by in (1, 3)
+    )
+    assert steady[0] < 0.72 * plain[0]
+    np.testing.assert_allclose(steady[30], plain[30], rtol=1e-6)
 
 
 def test_smoothing_never_crosses_a_step_nor_counts_what_is_left_out() -> None:

@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 Patches = NDArray[np.float32]
 #: Flicker of fewer stills, to each side of one, cannot be told from change.
 _FEWEST = 8
+#: For so many times as long a roll is taken to become brighter, or darker, evenly: at its ends.
+_STEADIER = 3.0
 #: How strongly cameras hold highlights back: the exponents that are tried, see `lit`.
 _SHOULDERS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 #: They are asked of: at most so many stills, not the few beyond this share that change most, which
@@ -238,7 +240,8 @@ class _Roll:
         return smooth
 
     def _smoother(self, over: float, events: Events) -> Any:
-        return smoother(self.times, over, (~events.outside).astype(np.float64), events.parts)
+        counted = (~events.outside).astype(np.float64)
+        return smoother(self.times, over, counted, events.parts, _STEADIER)
 
     def flicker(self, taken: Floats, events: Events, per_channel: bool) -> Floats:
         """What is to be added to take flicker away (N x 3), where `taken` was before."""
@@ -310,10 +313,11 @@ class _Roll:
 
 
 def _sudden(values: NDArray[Any]) -> NDArray[Any]:
-    """What differs in each still from both its neighbours (N x P): motion is slower than that."""
-    around = np.pad(values, ((1, 1), (0, 0)), mode="reflect")
-    sudden: NDArray[Any] = values - (around[:-2] + around[2:]) / 2
-    return sudden
+    """What differs in each still from both its neighbours (N x P): motion is slower than that.
+    The first and the last are as those beside them: from one neighbour alone, all slow change
+    would be sudden."""
+    sudden = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return np.pad(sudden, ((1, 1), (0, 0)), mode="edge")
 
 
 def _beside(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:

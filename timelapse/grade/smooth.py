@@ -12,58 +12,74 @@ Floats = NDArray[np.float64]
 SPREAD = 1.4826
 #: Deviations of so many spreads count nothing in a mean (Tukey's biweight).
 _BEYOND = 6.0
-#: A slope is taken from so many times as long as a level.
-_SLOPES = 3.0
+#: The middle of neighbours that are even is not further away than this share of their reach.
+_EVEN = 0.05
 
 
-def smoother(times: Floats, half: float, weights: Floats, parts: NDArray[np.int64]) -> Any:
+def smoother(
+    times: Floats,
+    half: float,
+    weights: Floats,
+    parts: NDArray[np.int64],
+    steadier: float = 1,
+) -> Any:
     """The sparse matrix (N x N, CSR) that takes N values at rising `times` to their smooth ones.
 
-    Each is the mean of its neighbours within `half` of its time, by tricube weights times `weights`
-    (N, 0 and above), carried from the middle of those to its own time along a slope: that of a line
-    fitted to all within `_SLOPES` times as long.  A line of those within `half` alone (Cleveland,
-    Robust Locally Weighted Regression, JASA 74, 1979, section 2) is the same between even
-    neighbours, but at an end it hangs on the last few values: its variance is twice as large.
-    Straight lines stay either way.  Nothing is carried over from one of the `parts` (N, rising
-    numbers) into the next.  Where all weights are zero there, the value stays.
+    Each is a line fitted to its neighbours within `half` of its time, by tricube weights times
+    `weights` (N, 0 and above), never over from one of the `parts` (N, rising numbers) into the
+    next (Cleveland, Robust Locally Weighted Regression, JASA 74, 1979, sections 2 and 3.2).  Where
+    all weights are zero there, the value stays.
+
+    Where neighbours are not even, as at an end, the line leads out from the middle of what is on
+    one side, and a slope of `half` alone hangs on few values: there it is that of a line fitted
+    over `steadier` times as long.  Straight lines stay, whatever that is.
     """
     from scipy.sparse import csr_matrix
 
-    long = _SLOPES * half
-    first = np.maximum(
-        np.searchsorted(times, times - long, "right"), np.searchsorted(parts, parts, "left")
-    )
-    last = np.minimum(
-        np.searchsorted(times, times + long, "left"), np.searchsorted(parts, parts, "right")
+    bounds = np.searchsorted(parts, parts, "left"), np.searchsorted(parts, parts, "right")
+    short, long = (
+        np.column_stack(
+            [
+                np.maximum(np.searchsorted(times, times - reach, "right"), bounds[0]),
+                np.minimum(np.searchsorted(times, times + reach, "left"), bounds[1]),
+            ]
+        ).tolist()
+        for reach in (half, steadier * half)
     )
     rows, columns = [], []
-    for at, (start, stop) in enumerate(zip(first, last, strict=True)):
+    for at, (start, stop) in enumerate(short):
         reach = np.arange(start, max(stop, start + 1))
         away = (times[reach] - times[at]) / half
-        row = _height(away, weights[reach], reach == at)
-        own = row != 0
-        rows.append(row[own])
-        columns.append(reach[own])
+        level = weights[reach] * _tricube(away)
+        total = level.sum()
+        level = level / total if total > 0 else (reach == at).astype(np.float64)
+        ahead = float(level @ away)
+        if abs(ahead) > _EVEN and steadier > 1:
+            start, stop = long[at]
+            wide = np.zeros(stop - start)
+            wide[reach - start] = level
+            level, reach = wide, np.arange(start, stop)
+            away = (times[reach] - times[at]) / half
+            sloped = _slope(away, weights[reach] * _tricube(away / steadier))
+        else:
+            sloped = _slope(away, level)
+        rows.append(level - ahead * sloped)
+        columns.append(reach)
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     return csr_matrix(
         (np.concatenate(rows), np.concatenate(columns), starts), shape=(len(times), len(times))
     )
 
 
-def _height(away: Floats, weights: Floats, own: NDArray[np.bool_]) -> Floats:
-    """What each neighbour counts in the smooth value at 0."""
-    near = weights * _tricube(away)
-    total = near.sum()
-    if total <= 0:
-        return own.astype(np.float64)
-    level: Floats = near / total
-    mean = float(level @ away)
-    wide = weights * _tricube(away / _SLOPES)
-    from_middle = away - float(wide @ away) / wide.sum()
-    spread = float(wide @ from_middle**2)
+def _slope(away: Floats, weights: Floats) -> Floats:
+    """What each neighbour counts in the slope of a line fitted to them."""
+    total = weights.sum()
+    sloped = weights * (away - float(weights @ away) / total)
+    spread = float(sloped @ away)
     if spread < 1e-6 * total:  # too near to each other for a slope
-        return level
-    return level - mean * wide * from_middle / spread
+        return np.zeros(len(away))
+    by: Floats = sloped / spread
+    return by
 
 
 def _tricube(away: Floats) -> Floats:
