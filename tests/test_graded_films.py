@@ -243,6 +243,7 @@ def test_the_reference_stays_where_it_is(shaky: Path) -> None:
     assert checked > 4
 
 
+@pytest.mark.slow
 def test_a_mask_leaves_out_what_moves_otherwise(tmp_path: Path) -> None:
     """Most of each still is a window frame that stands, and is masked; the rest shakes."""
     frame = bytes_of(window(20, 20, seed=9) * 1.2)

@@ -549,6 +549,7 @@ def test_how_careful_has_to_be_a_share() -> None:
         CosmicRays(sharp=0)
 
 
+@pytest.mark.slow
 def test_hits_of_the_simulator_are_repaired(tmp_path: Path) -> None:
     rolls = {}
     for name, rays in (("hit", True), ("clean", False)):

@@ -63,6 +63,7 @@ def test_truth_is_what_was_written(roll: tuple[Path, dict[str, Any]]) -> None:
     assert [simulator[key] for key in ("interval_s", "start_s", "end_s")] == [0.5, 50.0, 68.0]
 
 
+@pytest.mark.slow
 def test_same_arguments_give_the_same_bytes(
     roll: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
