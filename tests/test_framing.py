@@ -182,7 +182,8 @@ def test_stills_that_come_smaller_are_placed_the_same(
     assert all(a <= b for a, b in zip(framing.scaled(STILL), (210, 150), strict=True))
     picture = framing.apply(half, Buffers(), STILL)
     for at in seen(framing.place(STILL, points), (96, 64), 9):
-        assert np.abs(found(picture, at, 9) - at).max() < 0.1
+        # A dot of a few pixels is found to an eighth of one; half a pixel would be a fault.
+        assert np.abs(found(picture, at, 9) - at).max() < 0.125
 
 
 @given(poses, lenses, st.sampled_from(["pad", "crop", "blur"]), sides, sides)
