@@ -240,12 +240,13 @@ def _made(roll: _Roll, path: Floats, fixed: bool, settings: Stabilise) -> Steadi
     """The stills for a camera that goes along a path, or as near to it as there is room for."""
     findings = [*_lost(roll.motion)]
     window = Window(roll.motion.size, 1.0, (roll.motion.size[0] / 2, roll.motion.size[1] / 2))
+    held = roll.towards(path)
     if settings.border == "crop":
-        window = widest(roll.towards(path), roll.motion.size)
+        window = widest(held, roll.motion.size)
         if window.share * settings.most < 1:
             needed = f"{1 / window.share:.2f} times" if window.share > 0.1 else "beyond use"
-            path, less = _nearer(roll, path, settings.most)
-            window = widest(roll.towards(path), roll.motion.size)
+            path, held, less = _nearer(roll, path, settings.most)
+            window = widest(held, roll.motion.size)
             findings.append(
                 f"stabilise: to show no border, stills would have to be enlarged {needed}; with "
                 f"most: {settings.most:g}, {_so_many(less)} {'is' if less == 1 else 'are'} held "
@@ -253,7 +254,7 @@ def _made(roll: _Roll, path: Floats, fixed: bool, settings: Stabilise) -> Steadi
             )
     closer = ceil(1e6 / max(window.share, 1e-6) - 1e-2) / 1e6
     window = Window(window.size, 1 / closer, window.centre)
-    onto, corners = window.closer @ roll.towards(path), roll.numbers.corners
+    onto, corners = window.closer @ held, roll.numbers.corners
     return Steadied(
         roll.motion.size,
         onto,
@@ -266,12 +267,13 @@ def _made(roll: _Roll, path: Floats, fixed: bool, settings: Stabilise) -> Steadi
     )
 
 
-def _nearer(roll: _Roll, path: Floats, most: float) -> tuple[Floats, int]:
-    """The path as near to one that stills can follow, enlarged that much, and how many of them it
-    is changed for.
+def _nearer(roll: _Roll, path: Floats, most: float) -> tuple[Floats, Floats, int]:
+    """The path as near to one that stills can follow, enlarged that much; where they are then, N x
+    3 x 3; and for how many of them it is changed.
 
     It is led towards the smooth path of the camera, then to a less smooth one, then to the camera's
-    own, each as far as has to be, and gently.
+    own, each as far as has to be, and gently.  By what its numbers do not describe, stills are then
+    moved only as far as there is room.
     """
     size = np.array(roll.motion.size)
     middles = np.median(seen(roll.towards(path), size[None] / 2)[:, 0], axis=0)
@@ -289,7 +291,15 @@ def _nearer(roll: _Roll, path: Floats, most: float) -> tuple[Floats, int]:
         eased = eased_below(shares, roll.times, half or roll.half / _LESS)
         changed |= eased < 1
         path = looser + eased[:, None] * (path - looser)
-    return path, int(changed.sum())
+    exact = Numbers(roll.motion.size, bent=True)
+    shifts = exact.read(roll.towards(path))
+
+    def moved(shares: Floats) -> Floats:
+        return exact.matrices(shares * shifts)
+
+    none, all_ = np.zeros_like(shifts), np.ones_like(shifts)
+    shares = furthest(lambda tried: window.inside(moved(tried)), none, all_)
+    return path, moved(shares[:, None]), int(changed.sum())
 
 
 def _lost(motion: Motion) -> tuple[str, ...]:
