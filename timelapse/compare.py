@@ -192,7 +192,8 @@ def _hot_pixels(job: Job, number: int) -> NDArray[np.int64]:
     found = found.at(float(shown.captured.seconds))
     found = found.part(found.kinds != Kind.HALO)
     y, x = (found.places.T + 0.5) / np.array(stored_size(shown))[::-1, None]
-    points = np.stack(upright(x, y, shown.orientation), axis=1) * shown.size - 0.5
+    size = commonest(job.plan.roll.sizes)  # for which places are asked
+    points = np.stack(upright(x, y, shown.orientation), axis=1) * size - 0.5
     frame = np.full(len(points), number)
     placed = job.place(points, frame).round().astype(np.int64)
     return placed[((placed >= 0) & (placed < job.framing.size)).all(axis=1)]

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,12 @@ from timelapse.deliver.interchange import library, otio
 from timelapse.deliver.marks import Film, edl, fcpxml, youtube
 from timelapse.errors import ProjectError, RenderError, RollError
 from timelapse.filmpictures import Pictures, names
-from timelapse.grade import Tone
+from timelapse.grade import Grade, Tone
 from timelapse.grade.defects import save
 from timelapse.looks import read_look, write_cube, write_look
 from timelapse.overlay import Share
-from timelapse.render import Job, Progress, check_target, measured
+from timelapse.render import Job, Progress, check_target
+from timelapse.render.analysis import analysed
 from timelapse.report import report_path
 from timelapse.storage import written_whole
 from timelapse.times import AnyTime, Rate, Seconds
@@ -219,7 +220,8 @@ def _write(
             if job.tone.keys:
                 done.say([f"{path}: a look has no keys: it is the tone without its keys"])
         case "defects":
-            found = measured(job, tick).found.defects
+            sought = replace(job, grade=Grade(job.grade.hot_pixels))
+            found = analysed(sought, progress=tick).defects
             if found is None:
                 raise RenderError(
                     f"{path}: the project does not look for defects of the sensor; write grade: "

@@ -6,7 +6,7 @@ corrects each still alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,7 @@ from timelapse.grade.noise import Noise
 from timelapse.grade.register import Register
 from timelapse.grade.steady import Stabilise, Steadied
 from timelapse.ingest import Still
+from timelapse.times import CaptureTime
 
 #: How near to white the plain product is left, where a sidecar makes a still brighter.
 _SHOULDER = 4.0
@@ -65,8 +66,9 @@ class Grade:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in a roll, for what is asked of it; None where it is not known yet."""
+    """What was found in a roll for a `grade`; None where it is not known yet, or not asked for."""
 
+    grade: Grade = Grade()
     defects: Defects | None = None
     optics: Optics | None = None
     gains: Gains | None = None
@@ -96,8 +98,8 @@ class Found:
 class Corrections:
     """What some stills are corrected by, all in the order in which they are decoded.
 
-    `gains` and `onto` have one a still, or none at all; `closer` says how many times larger what
-    is seen becomes by `onto` at most.
+    `gains`, `onto` and `closers` have one a still, or none at all; the last say how many times
+    larger a still is shown by `onto`, and `closer` how many times any still of the roll at most.
     """
 
     defects: Defects | None = None
@@ -106,25 +108,36 @@ class Corrections:
     onto: tuple[Nine, ...] = ()
     border: Border = "crop"
     closer: float = 1.0
+    closers: tuple[float, ...] = ()
 
     @cached_property
     def words(self) -> str:
         """Equal words mean equal corrections."""
         mended = self.defects.digest if self.defects else ""
-        return repr((mended, self.optics, self.gains, self.onto, self.border, self.closer))
+        sizes = self.closer, self.closers
+        return repr((mended, self.optics, self.gains, self.onto, self.border, sizes))
 
-    def of_picture(self, at: int) -> str:
+    def of_picture(self, at: int, still: Still) -> str:
         """Equal words mean that a still is made the same picture by these; none where nothing is
         done to it before it becomes one."""
         mended = self.defects.digest if self.defects else ""
-        parts = (mended, self.optics, self.steady(at), self.border, self.closer)
-        return repr(parts) if any(parts[:3]) else ""
+        parts = (mended, self.optics, self.steady(at), self.border, self.closer_of(at))
+        return repr((*parts, self.times([still]))) if any(parts[:3]) else ""
+
+    def times(self, stills: Iterable[Still]) -> tuple[CaptureTime, ...]:
+        """When stills were taken, where that decides how they are mended."""
+        timed = self.defects is not None and self.defects.timed
+        return tuple(still.captured for still in stills) if timed else ()
 
     def gain(self, at: int) -> Gain | None:
         return self.gains[at] if self.gains else None
 
     def steady(self, at: int) -> Nine | None:
         return self.onto[at] if self.onto else None
+
+    def closer_of(self, at: int) -> float:
+        """How many times larger one still is shown."""
+        return self.closers[at] if self.closers else 1.0
 
 
 def corrections(
@@ -139,6 +152,7 @@ def corrections(
         tuple(each for each in onto if each),
         grade.stabilise.border if grade.stabilise else "crop",
         closer(grade, found),
+        tuple(_closer(grade, found, at) for at in chosen) if any(onto) else (),
     )
 
 
@@ -156,10 +170,17 @@ def laid(grade: Grade, found: Found, stills: Sequence[Still], at: int) -> Nine |
 
 def closer(grade: Grade, found: Found) -> float:
     """How many times larger stills are shown at most than the frame asks for."""
+    every = range(len(grade.crops) or 1)
+    return max(1.0, *(_closer(grade, found, at) for at in every))
+
+
+def _closer(grade: Grade, found: Found, at: int) -> float:
+    """How many times larger one still is shown than the frame asks for."""
     steady = found.steadied.closer if found.steadied and not found.steadied.idle else 1.0
-    linear = np.array([[nine[0:2], nine[3:5]] for nine in grade.crops]).reshape(-1, 2, 2)
-    crops = np.sqrt(np.abs(np.linalg.det(linear))).max(initial=1.0)
-    return round(steady * float(crops), 6)
+    if not grade.crops:
+        return steady
+    a, b, _, c, d = grade.crops[at][:5]
+    return round(steady * float(abs(a * d - b * c) ** 0.5), 6)
 
 
 def _gains(grade: Grade, found: Found, stills: Sequence[int]) -> tuple[Gain, ...]:

@@ -95,6 +95,12 @@ class Defects:
         return not any(len(found) for found in self.maps.values())
 
     @cached_property
+    def timed(self) -> bool:
+        """Whether it depends on when a still was taken which defects are in it."""
+        times = [array for found in self.maps.values() for array in (found.since, found.until)]
+        return any(bool(np.isfinite(each).any()) for each in times)
+
+    @cached_property
     def repairs(self) -> Repairs:
         return Repairs(self.maps)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Motion:
         """Of stills that do not move."""
         return cls(size, np.tile(np.eye(3), (count, 1, 1)), np.ones(count))
 
-    @property
+    @cached_property
     def still(self) -> bool:
         """Whether nothing moves by more than chance."""
         corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) * (*self.size, 1)

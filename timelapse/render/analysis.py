@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelapse.grade import Found, Framing, closer, laid
+from timelapse.grade import Corrections, Found, Framing, closer, corrections
 from timelapse.grade.cosmic import measure as optics_of
 from timelapse.grade.flicker import measure as flicker_of
 from timelapse.grade.hotpixels import measure as defects_of
@@ -17,10 +18,9 @@ from timelapse.grade.levels import levels_of
 from timelapse.grade.noise import measure as noise_of
 from timelapse.grade.register import measure as motion_of
 from timelapse.grade.steady import steadied
-from timelapse.ingest import Pixels
+from timelapse.ingest import Pixels, Still
 from timelapse.ingest.look import large, look
 from timelapse.ingest.look import measured as looked_at
-from timelapse.machine import Buffers
 from timelapse.render.job import Job, Progress
 from timelapse.render.segment import identity, wanted
 
@@ -33,11 +33,13 @@ def analysed(job: Job, beside: Sequence[Framing] = (), progress: Progress | None
     StillError, ProjectError.
     """
     grade, found = job.grade, job.found
+    if found.grade != grade:
+        found = Found(grade)
     if grade.idle:
         return found
     roll = job.plan.roll
     stills, limits = roll.stills, roll.limits
-    known = [identity(still) for still in stills]
+    known = [(identity(still), still.captured) for still in stills]
     if grade.hot_pixels and not found.defects:
         defects = defects_of(stills, grade.hot_pixels, limits, identities=known, progress=progress)
         found = replace(found, defects=defects)
@@ -76,30 +78,29 @@ def analysed(job: Job, beside: Sequence[Framing] = (), progress: Progress | None
         )
         found = replace(found, optics=optics)
     if grade.denoise and not found.noise:
+        # Light is levelled, and hits are mended, without a change of what noise there is.
+        bare = replace(grade, cosmic_rays=None, deflicker=None, stops={})
+        plain = replace(found, optics=None, gains=None)
+        made = corrections(bare, plain, stills, range(len(stills)))
         noise = noise_of(
             stills,
             limits,
-            size=lambda still: wanted([job.framing], still, larger),
-            framed=_framed(job, found),
-            identities=(known, mended, job.framing, larger),
+            size=lambda still: wanted(framings, still, larger),
+            framed=partial(_framed, job.framing, stills, made),
+            identities=(known, framings, job.framing.static, made.words),
             progress=progress,
         )
         found = replace(found, noise=noise)
     return found
 
 
-def _framed(job: Job, found: Found) -> Callable[[int, Pixels], Pixels]:
-    """What makes a decoded still a picture as the film has it."""
-    buffers, stills, grade = Buffers(), job.plan.roll.stills, job.grade
-    border = grade.stabilise.border if grade.stabilise else "crop"
-
-    def framed(at: int, pixels: Pixels) -> Pixels:
-        still = stills[at]
-        if found.defects:
-            pixels = np.require(pixels, requirements=["C", "W"])
-            pixels = found.defects.repairs.apply(pixels, still)
-        onto = laid(grade, found, stills, at)
-        means: Any = {"border": border, "closer": closer(grade, found)}
-        return job.framing.apply(pixels, buffers, still.size, onto, **means)
-
-    return framed
+def _framed(
+    framing: Framing, stills: Sequence[Still], made: Corrections, at: int, pixels: Pixels
+) -> Pixels:
+    """A decoded still as a picture of the film."""
+    still = stills[at]
+    if made.defects:
+        pixels = np.require(pixels, requirements=["C", "W"])
+        pixels = made.defects.repairs.apply(pixels, still)
+    how: Any = {"border": made.border, "closer": made.closer_of(at)}
+    return framing.apply(pixels, None, still.size, made.steady(at), **how)

@@ -38,8 +38,9 @@ _MOVING = 26
 #: Bytes a pixel of what following motion needs: both stills with a fourth channel, where each
 #: pixel comes from, the plan of a pair, and the frame.
 _FOLLOWING = 72
-#: Of a tone that needs the frame in one piece; and of taking noise out.
-_TONING, _DENOISING = 30, 40
+#: Of a tone that needs the frame in one piece; and of taking noise out, beside a picture for each
+#: neighbour that is laid over the still.
+_TONING, _DENOISING = 30, 16
 
 
 def divide(bundles: Sequence[Bundle], workers: int, memory: int | None) -> Share:
@@ -86,7 +87,8 @@ def lane_memory(bundle: Bundle, share: Share) -> int:
     each = max(decoding, default=0)
     reach = max((len(stack.members) for stack in first.stacks.averaged), default=0)
     if reach:  # pictures of the neighbours, and what each thread denoises in
-        frames += (reach + share.decoders) * stills + share.decoders * stills // 6 * _DENOISING
+        each_thread = stills // 6 * (_DENOISING + 6 * reach)
+        frames += (reach + share.decoders) * stills + share.decoders * each_thread
     if first.stacks.beside:  # neighbours as they were decoded, and a still that is being cleaned
         frames += (2 + 2 * share.decoders) * each
     return (

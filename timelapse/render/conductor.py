@@ -106,9 +106,12 @@ def render_all(
 
 def _measured(jobs: Sequence[Job]) -> list[Job]:
     """Jobs with all that is to be found in the stills; what is followed is looked for once."""
-    found, tracks = [], dict[Any, Any]()
+    found, tracks = list[Job](), dict[Any, Any]()
     for job, others in zip(jobs, _beside(jobs), strict=True):
         known = replace(job, tracks={**tracks, **job.tracks}) if tracks else job
+        if found and (found[0].grade, found[0].plan.roll) == (job.grade, job.plan.roll):
+            # What is asked of the stills as they are is the same for all sizes.
+            known = replace(known, found=replace(found[0].found, optics=None, noise=None))
         found.append(measured(known, beside=others))
         tracks |= found[-1].tracks
     return found

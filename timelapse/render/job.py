@@ -177,8 +177,11 @@ class Job:
         if not 0 <= frame < self.plan.frames or not len(taps.row(frame)[0]):
             return np.eye(3)
         stills, weights = taps.row(frame)
-        each = [laid(self.grade, self.found, roll.stills, at) for at in stills.tolist()]
-        matrices = np.array(each, np.float64).reshape(-1, 3, 3)
+        each = np.array([laid(self.grade, self.found, roll.stills, at) for at in stills.tolist()])
+        # Those of stills of another size are for their own pixels.
+        own = np.array([(*roll.stills[at].size, 1) for at in stills.tolist()])
+        grow = np.array((*commonest(roll.sizes), 1)) / own
+        matrices = grow[:, :, None] * each.reshape(-1, 3, 3) / grow[:, None, :]
         mean: NDArray[np.float64] = np.average(matrices, axis=0, weights=np.abs(weights) + 1e-9)
         return mean
 
@@ -196,6 +199,7 @@ class Job:
             or bool(gains and not gains.idle)
             or bool(noise and not noise.idle)
             or bool(self.grade.stops)
+            or bool(self.toning and not self.toning.idle)
         )
 
     def toned(self, start: int, stop: int) -> tuple[Toned, ...]:
@@ -212,7 +216,7 @@ class Job:
 
     def ungraded(self) -> Job:
         """The same film without all that is done to its stills and frames."""
-        return replace(self, grade=Grade(), found=Found(), tone=Tone(), toning=None)
+        return replace(self, grade=Grade(), found=Found(), tone=Tone(), toning=None, develop={})
 
     def render(
         self,

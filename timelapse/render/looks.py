@@ -17,19 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.deliver import H264
-from timelapse.grade import Framing, Size, corrections
+from timelapse.grade import Found, Framing, Size
 from timelapse.overlay import Callout, Compositor, chooses, treatment_for, words_of
 from timelapse.render.analysis import analysed
 from timelapse.render.job import Dress, Job, Progress
-from timelapse.render.segment import identity
+from timelapse.render.segment import cut
 from timelapse.storage import cache_folder, written_whole
 
 #: Raise it when the same look comes to another choice.
-_LOOKED_AS = 1
+_LOOKED_AS = 2
 #: Texts are judged over frames so many times smaller than the film's.
 _SMALLER = 4
 #: x, y, width and height in the frame.
 Box = tuple[int, int, int, int]
+#: Left, top, right and bottom, in shares of the frame.
+Share = tuple[float, float, float, float]
 
 
 def measured(job: Job, progress: Progress | None = None, beside: Sequence[Framing] = ()) -> Job:
@@ -58,8 +60,8 @@ def measured(job: Job, progress: Progress | None = None, beside: Sequence[Framin
     ]
     if not open_:
         return job
-    compositor = Compositor(job.cues, job.framing.size)
-    choices = {number: _treatment(job, number, compositor.box_of(number)) for number in open_}
+    compositor, bare = Compositor(job.cues, job.framing.size), _bare(job)
+    choices = {at: _treatment(job, at, compositor.box_of(at), bare) for at in open_}
     return replace(job, treatments={**job.treatments, **choices})
 
 
@@ -77,18 +79,22 @@ def _track(job: Job, layer: Callout, progress: Progress | None) -> Any:
     )
 
 
-def _treatment(job: Job, number: int, box: Box) -> int:
-    """Which of `overlay.treatments` a cue is given, for what lies under its box when it comes, in
-    its middle, and when it goes."""
+def _treatment(job: Job, number: int, box: Box, bare: Job) -> int:
+    """Which of `overlay.treatments` a cue is given, for what lies under its box in the `bare` film
+    when it comes, in its middle, and when it goes."""
     cue = job.cues[number]
     last = min(cue.stop, job.plan.frames) - 1
     numbers = sorted({cue.start, (cue.start + last) // 2, last})
     texts = [(words.words, words.style) for words in words_of(cue.what)]
-    words = repr((_LOOKED_AS, texts, cue.place, box, job.framing, *_looked_at(job, numbers)))
+    (x, y, w, h), (width, height) = box, job.framing.size
+    share = x / width, y / height, (x + w) / width, (y + h) / height
+    keys = [cut(bare, at, at + 1).key for at in numbers]
+    words = repr((_LOOKED_AS, texts, cue.place, box, job.framing.size, keys))
     path = cache_folder() / "looks" / f"{hashlib.blake2b(words.encode()).hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, TypeError):
         return int(json.loads(path.read_text(encoding="ascii")))
-    choice = treatment_for(cue.what, job.framing.size, cue.place, list(_under(job, numbers, box)))
+    grounds = list(_under(bare, numbers, share))
+    choice = treatment_for(cue.what, job.framing.size, cue.place, grounds)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as draft:
@@ -96,34 +102,36 @@ def _treatment(job: Job, number: int, box: Box) -> int:
     return choice
 
 
-def _looked_at(job: Job, numbers: list[int]) -> Iterator[Any]:
-    """What decides those frames: their stills and how these are mixed."""
-    for number in numbers:
-        stills, weights = job.plan.taps.row(number)
-        shown = [identity(job.plan.roll.stills[at]) for at in stills.tolist()]
-        graded = corrections(job.grade, job.found, job.plan.roll.stills, stills.tolist()).words
-        toned = job.toned(number, number + 1)
-        yield shown, weights.tolist(), job.plan.taps.way(number), graded, toned
-
-
-def _under(job: Job, numbers: list[int], box: Box) -> Iterator[NDArray[np.uint8]]:
-    """What lies under a box (x, y, width, height) on each of those frames, smaller."""
-    from timelapse.render.frames import frames
-
-    width, height = (max(16, side // _SMALLER // 2 * 2) for side in job.framing.size)
-    across, down = width / job.framing.size.width, height / job.framing.size.height
+def _bare(job: Job) -> Job:
+    """The film without its overlays, smaller: frames as a screen shows them, whatever it is."""
+    size = Size(*(max(16, side // _SMALLER // 2 * 2) for side in job.framing.size))
+    # What is done to single pixels does not show in them.
+    grade = replace(job.grade, cosmic_rays=None, denoise=None)
+    found = Found(grade)  # of overlays alone nothing has been sought so far
+    if job.found.grade == job.grade:
+        found = replace(job.found, grade=grade, optics=None, noise=None)
     bare = replace(
         job,
-        framing=job.framing.resized(Size(width, height)),
+        framing=job.framing.resized(size),
         milestones=(),
         overlays=(),
         dress=Dress(),
-        format=H264(rate=job.format.rate),  # whatever the film is: frames as a screen shows them
+        format=H264(rate=job.format.rate),
         treatments={},
+        grade=grade,
+        found=found,
     )
-    x, y, w, h = box
-    rows = slice(max(0, int(y * down)), max(1, int((y + h) * down) + 1))
-    columns = slice(max(0, int(x * across)), max(1, int((x + w) * across) + 1))
+    return replace(bare, found=analysed(bare))
+
+
+def _under(bare: Job, numbers: list[int], share: Share) -> Iterator[NDArray[np.uint8]]:
+    """A share of each of those frames."""
+    from timelapse.render.frames import frames
+
+    left, top, right, bottom = share
+    width, height = bare.framing.size
+    rows = slice(max(0, int(top * height)), max(1, int(bottom * height) + 1))
+    columns = slice(max(0, int(left * width)), max(1, int(right * width) + 1))
     for number in numbers:
         with closing(frames(bare, number, number + 1)) as made:
             yield next(iter(made))[rows, columns].copy()

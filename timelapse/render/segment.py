@@ -83,7 +83,7 @@ class Segment:
     def shows_as(self, other: Segment) -> bool:
         """Whether two plans of one job show the same in this segment."""
         mine, theirs = self.taps, other.taps
-        return self.stills == other.stills and all(
+        return (self.stills, self.stacks) == (other.stills, other.stacks) and all(
             np.array_equal(getattr(mine, name), getattr(theirs, name))
             for name in ("starts", "stills", "weights", "ways")
         )
@@ -109,8 +109,9 @@ class Segment:
     @property
     def together(self) -> tuple[Any, ...]:
         """Segments of one plan of which this is equal are made of the same stills, corrected
-        alike."""
-        return self.start, self.stop, self.alone, self.corrections.words, self.stacks.helpers
+        alike, and toned alike."""
+        graded = self.corrections.words, self.stacks.helpers, self.toned
+        return self.start, self.stop, self.alone, *graded
 
     @cached_property
     def key(self) -> str:
@@ -128,7 +129,7 @@ class Segment:
             f"{self.alone} {sorted(decoded.items())}",
             self.drawing,
             self.corrections.words,
-            repr((self.stacks, self.toned)),
+            repr((self.stacks, self.toned, self.corrections.times(self.stills))),
             repr([identity(still) for still in self.stills]),
         ]
         state = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogateescape"), digest_size=16)

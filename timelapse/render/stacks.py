@@ -55,8 +55,9 @@ class Stacks:
 
     @property
     def helpers(self) -> tuple[Any, ...]:
-        """Which stills help which."""
-        return self.beside, tuple(tuple(a.still for a in s.members) for s in self.averaged)
+        """Which stills help which, and how; not where these lie in a picture."""
+        stacks = [([near.still for near in s.members], s.strength) for s in self.averaged]
+        return self.beside, self.way, repr(stacks)
 
 
 def stacked(job: Job, used: Sequence[int]) -> tuple[Stacks, Sequence[int]]:
@@ -92,6 +93,12 @@ class _Line:
         self._job, self._roll = job, job.plan.roll
         self._left = [at for at in range(len(self._roll.stills)) if at not in job.plan.lost]
         self._places = {at: place for place, at in enumerate(self._left)}
+        self._size = job.found.motion.size if job.found.motion else (1, 1)
+        # Places in a still, and where they are in its picture, both from the corners of pixels.
+        self._corners = np.array([(0.0, 0.0), (self._size[0], 0.0), (0.0, self._size[1])])
+        self._seen = job.framing.place(self._size, self._corners - 0.5) + 0.5
+        self._frame = np.eye(3)
+        self._frame[:2] = np.linalg.solve(np.c_[self._corners, np.ones(3)], self._seen).T
 
     def beside(self, at: int) -> tuple[int | None, int | None]:
         """The stills before and after one, where they are of its kind."""
@@ -127,21 +134,16 @@ class _Line:
         job, motion = self._job, self._job.found.motion
         if motion is None or motion.still or neighbour == at:
             return None
-        size, framing = motion.size, job.framing
-        corners = np.array([[0.0, 0.0], [size[0], 0.0], [0.0, size[1]]])
-        x = framing.place(size, corners - 0.5) + 0.5
-        frame = np.eye(3)
-        frame[:2] = (np.linalg.solve(np.c_[corners, np.ones(3)], x)).T
         stills = self._roll.stills
         moved = [
             np.eye(3) if nine is None else np.array(nine).reshape(3, 3)
             for nine in (laid(job.grade, job.found, stills, n) for n in (neighbour, at))
         ]
         between = np.linalg.inv(motion.onto[at]) @ motion.onto[neighbour]
-        onto = frame @ moved[1] @ between @ np.linalg.inv(frame @ moved[0])
+        onto = self._frame @ moved[1] @ between @ np.linalg.inv(self._frame @ moved[0])
         onto /= onto[2, 2]
         # What is less than denoising asks for is not to make another key.
-        seen = (onto @ np.c_[x, np.ones(3)].T).T
-        if np.abs(seen[:, :2] / seen[:, 2:] - x).max() < _NEAR:
+        seen = (onto @ np.c_[self._seen, np.ones(3)].T).T
+        if np.abs(seen[:, :2] / seen[:, 2:] - self._seen).max() < _NEAR:
             return None
         return tuple(round(value, 8) for value in onto.ravel().tolist())

@@ -179,7 +179,7 @@ class Supply:
                 if n not in made:
                     pixels = framing.apply(
                         decoded.pixels, buffers, still.size, corrections.steady(at),
-                        border=corrections.border, closer=corrections.closer,
+                        border=corrections.border, closer=corrections.closer_of(at),
                     )  # fmt: skip
                     kept = Kept(pixels, decoded.digest)
                     self._cache.put(still, framing, size, kept, graded)
@@ -191,7 +191,7 @@ class Supply:
         """Equal words mean that a still is corrected alike before it becomes a picture."""
         assert self._bundle is not None
         first = self._bundle.first
-        words = first.corrections.of_picture(at)
+        words = first.corrections.of_picture(at, first.stills[at])
         if not first.stacks.beside:
             return words
         near = (identity(first.stills[n]) for n in first.stacks.beside[at] if n >= 0)
