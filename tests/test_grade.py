@@ -148,7 +148,7 @@ def test_a_gain_is_of_linear_light_a_channel(kind: type, light: Any) -> None:
         ("{denoise: {strength: 2}}", "grade.denoise.strength: .*2"),
         (
             "{denoise: {keys: [{at: T+2 s, strength: 1}, {at: T+1 s, strength: 0}]}}",
-            r"grade.denoise.keys\[1\].at: is not after the key before",
+            r"grade.denoise.keys\[1\].at: T\+1 s is not after the key before",
         ),
         ("{sidecars: on}", "grade.sidecars: "),
         ("{tone: {exposure: 11}}", "grade.tone: exposure: 11 is not from -10 to 10"),

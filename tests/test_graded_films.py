@@ -19,6 +19,8 @@ import pytest
 from conftest import EPOCH, damage, write_still
 from numpy.typing import NDArray
 
+from timelapse.grade import Denoise, Grade, Tone
+from timelapse.grade.defects import DefectMap, save
 from timelapse.project import load
 from timelapse.render import Findings, Job, frames, measured, render_all
 from timelapse.render.segment import cut, segments
@@ -586,3 +588,93 @@ def test_a_clean_roll_is_left_as_it_is(tmp_path: Path, moves: bool) -> None:
     assert max(map(apart, shown(job), plain)) <= 1
     dithered = job_of(folder, AUTO, retime={"blend": "nearest"})
     assert max(map(apart, shown(dithered), plain)) <= 1
+
+
+# ------------------------------------------------------------------ what decides a pixel
+
+
+def test_films_of_one_pass_that_are_graded_differently_stay_apart(tmp_path: Path) -> None:
+    """Two tones, and two strengths of denoising, over one plan."""
+    draw = np.random.default_rng(3)
+    still = window(90, 70)
+    folder = roll(
+        tmp_path / "roll", (bytes_of(still + draw.normal(0, 4, still.shape)) for _ in range(12))
+    )
+    job = job_of(folder, {"tone": {"exposure": 0.5}, "denoise": "auto"})
+    plain = replace(job, tone=Tone(), toning=None)
+    weak = replace(job, grade=replace(job.grade, denoise=Denoise(strength=0.3)))
+    outs = [tmp_path / f"{n}.mp4" for n in range(3)]
+    together = render_all(list(zip((job, plain, weak), outs, strict=True)), cache=0)
+    for n, one in enumerate((job, plain, weak)):
+        alone = one.render(tmp_path / f"alone{n}.mp4", cache=0)
+        assert pixels(alone) == pixels(together[n])
+    assert len({tuple(pixels(report)) for report in together}) == 3
+
+
+def test_noise_is_known_whatever_was_measured_before(
+    tmp_path: Path, shaky: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same stills moved otherwise have other noise, also where they are not enlarged."""
+    ways = [
+        {"denoise": "auto", "stabilise": {"camera": camera, "border": "edge"}}
+        for camera in ("fixed", "moving")
+    ]
+    monkeypatch.setenv("TIMELAPSE_CACHE", str(tmp_path / "one"))
+    found = [measured(job_of(shaky, way)).found.noise for way in ways]
+    monkeypatch.setenv("TIMELAPSE_CACHE", str(tmp_path / "other"))
+    again = [measured(job_of(shaky, way)).found.noise for way in reversed(ways)]
+    assert found == again[::-1]
+    assert found[0] != found[1]
+
+
+def test_when_a_still_was_taken_decides_which_defects_are_in_it(tmp_path: Path) -> None:
+    """The same stills by a clock that was put right: what a map knows is of another instant."""
+    stills = [bytes_of(window(90, 70)) for _ in range(8)]
+    for each in stills:
+        each[50, 60] = 255
+    folder = roll(tmp_path / "roll", stills)
+    since = np.array([float((EPOCH + 4).seconds)])
+    found = replace(DefectMap.known(SIZE, [(50, 60)]), since=since)
+    save({("NIKON D5", SIZE): found}, tmp_path / "camera.npz")
+    grade = {"hot_pixels": {"search": False, "map": "camera.npz"}}
+    plain = shown(job_of(folder))
+    for late in (0, 3):
+        clock = {"stills": "roll", "utc_offset": "Z", "clock": f"{late} s"}
+        job = measured(job_of(folder, grade, roll=clock))
+        mended = [apart(a, b) > 0 for a, b in zip(shown(job), plain, strict=True)]
+        assert mended == [False] * (4 - late) + [True] * (4 + late)
+
+
+def test_what_was_found_for_another_grade_is_not_used(shaky: Path) -> None:
+    job = measured(job_of(shaky, {"stabilise": "auto", "deflicker": "auto"}))
+    assert job.found.steadied is not None
+    other = measured(replace(job, grade=replace(job.grade, stabilise=None)))
+    assert other.found.steadied is None
+    assert other.found.gains is not None
+    assert measured(replace(job, grade=Grade())).found.as_json() == {}
+
+
+def test_places_are_told_for_stills_of_the_commonest_size(tmp_path: Path) -> None:
+    """One still in four is half as large; all shake, and show the same when they are held."""
+    draw = np.random.default_rng(9)
+    stills = []
+    for n in range(16):
+        x, y = draw.uniform(-4, 4, 2)
+        seen = window(90 + x, 70 + y)
+        small = cv2.resize(seen, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA)
+        stills.append(bytes_of(seen if n % 4 else small))
+    job = measured(job_of(roll(tmp_path / "roll", stills), {"stabilise": {"camera": "fixed"}}))
+    assert job.found.steadied is not None
+    points = np.array([[40.0, 30.0], [150.0, 110.0]])
+    for n in range(16):
+        onto = np.array(job.found.steadied.of(n)).reshape(3, 3)
+        wanted = (onto @ np.c_[points + 0.5, np.ones(2)].T).T
+        wanted = wanted[:, :2] / wanted[:, 2:] - 0.5
+        np.testing.assert_allclose(job.place(points, np.full(2, n)), wanted, atol=1e-3)
+
+
+def test_frames_that_are_toned_have_finer_steps_and_are_dithered(tmp_path: Path) -> None:
+    folder = roll(tmp_path / "roll", (bytes_of(window(90 + n, 70)) for n in range(4)))
+    retime = {"blend": "nearest"}
+    assert not job_of(folder, retime=retime).dithers
+    assert job_of(folder, {"tone": {"exposure": 0.4}}, retime=retime).dithers

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from conftest import EPOCH, GrayRoll, write_still
+from test_xmp import lightroom
 
 from timelapse import load
 from timelapse.cli import main
@@ -63,6 +65,44 @@ def test_plans_that_show_stills_otherwise_differ(project: Path) -> None:
     other = load(project, graded).job()
     assert list(differences(job, other)) == ["stills are shown otherwise: deflicker, tone"]
     assert list(differences(other, load(project, graded).job())) == []
+
+
+def test_plans_that_mix_or_draw_otherwise_differ(project: Path) -> None:
+    job = load(project).job()
+    settings = [("retime.light", "display", "--set"), ("overlays", "[{kind: clock}]", "--set")]
+    other = load(project, settings).job()
+    assert list(differences(job, other)) == [
+        "blend: linear, with other settings",
+        "what is drawn over the film differs",
+    ]
+
+
+def test_what_is_done_to_a_still_is_known_by_its_name(
+    gray_roll: Callable[..., GrayRoll], tmp_path: Path
+) -> None:
+    """A still more at the beginning, which is not shown, moves no strength to another still."""
+    roll = gray_roll(range(1, 9)).folder
+    keys = "[{at: 2018-11-16T18:14:08Z, strength: 0}, {at: 2018-11-16T18:14:16Z, strength: 1}]"
+    text = TEXT.split("schedule")[0] + "schedule: {speed: 10, from: 2018-11-16T18:14:10Z}\n"
+    (tmp_path / "film.yaml").write_text(f"{text}grade: {{denoise: {{keys: {keys}}}}}\n")
+    before = load(tmp_path / "film.yaml").job()
+    write_still(roll / "ISS057-E-1.png", np.full((48, 64, 3), 9, np.uint8), EPOCH)
+    after = load(tmp_path / "film.yaml").job()
+    assert len(after.plan.roll.stills) == len(before.plan.roll.stills) + 1
+    told = [line for line in differences(before, after) if line.startswith("stills are shown")]
+    assert told == []
+
+
+def test_a_saved_plan_holds_what_sidecars_asked_for(project: Path, tmp_path: Path) -> None:
+    whole = load(project, [("grade.sidecars", "auto", "--set")])
+    beside = sorted((project.parent / "roll").iterdir())[3].with_suffix(".xmp")
+    beside.write_text(lightroom({"Exposure2012": "+1.0"}))
+    job, saved = whole.job(), tmp_path / "plan.json"
+    assert list(job.grade.stops.values()) == [1.0]
+    save(saved, whole, job)
+    beside.write_text(lightroom({"Exposure2012": "-2.0"}))
+    assert load_plan(saved).grade.stops == job.grade.stops
+    assert whole.job().grade.stops != job.grade.stops
 
 
 def test_the_commands(project: Path, tmp_path: Path) -> None:

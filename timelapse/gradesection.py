@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import (
@@ -60,6 +60,10 @@ def _fitting(box: tuple[Share, Share, Share, Share]) -> tuple[Share, Share, Shar
 
 #: Left, top, right and bottom.
 _Box = Annotated[tuple[Share, Share, Share, Share], AfterValidator(_fitting)]
+
+
+#: What sidecars ask for, by the index of the still, as far as it is followed; what is to be said.
+Developed = tuple[dict[int, Develop], tuple[str, ...]]
 
 
 class AreaKey(Section):
@@ -130,13 +134,21 @@ class DeflickerSection(Section):
 
     def moving(self, timeline: Timeline, placed: Placed) -> Moving:
         """The area that moves in a clip; raises ProjectError at the place of a key."""
-        keys: list[tuple[CaptureTime, Area]] = []
-        for number, key in enumerate(self._keys):
-            with placed("grade", "deflicker", "area", number, "at"):
-                when = timeline.capture_of(key.at.resolve(timeline.context).time)
-                keys.append((when, _shares(key.box)))
-                moving = Moving(tuple(keys))
-        return moving
+        times = _in_order(self.instants, timeline, placed, "grade", "deflicker", "area")
+        return Moving(tuple(zip(times, (_shares(key.box) for key in self._keys), strict=True)))
+
+
+def _in_order(
+    instants: Iterable[Instant], timeline: Timeline, placed: Placed, *path: str
+) -> list[CaptureTime]:
+    """The times of keys; ProjectError at the place of one that is not after that before."""
+    times: list[CaptureTime] = []
+    for number, at in enumerate(instants):
+        with placed(*path, number, "at"):
+            times.append(timeline.capture_of(at.resolve(timeline.context).time))
+            if number and times[-1] <= times[-2]:
+                raise ProjectError(f"{at.text} is not after the key before; put them in order")
+    return times
 
 
 class HotPixelsSection(Section):
@@ -208,21 +220,28 @@ class DenoiseSection(Section):
     def strengths(self, roll: Roll, timeline: Timeline, placed: Placed) -> dict[int, float]:
         """Those of the stills of a roll, by their indices, where there are keys; raises
         ProjectError at the place of a key."""
-        times: list[float] = []
-        for number, key in enumerate(self.keys):
-            with placed("grade", "denoise", "keys", number, "at"):
-                when = timeline.capture_of(key.at.resolve(timeline.context).time)
-                times.append(float(when - roll.first))
-                if times[-1] <= max(times[:-1], default=times[-1] - 1):
-                    raise ProjectError("is not after the key before; put them in order")
-        if not times:
+        if not self.keys:
             return {}
+        instants = (key.at for key in self.keys)
+        keyed = _in_order(instants, timeline, placed, "grade", "denoise", "keys")
+        times = [float(at - roll.first) for at in keyed]
         taken = [float(still.captured - roll.first) for still in roll.stills]
         found = np.interp(taken, times, [float(key.strength) for key in self.keys])
         return dict(enumerate(np.round(found, 6).tolist()))
 
 
 _Word = Literal["auto", "off"]
+_Settings = TypeVar("_Settings")
+
+
+def _kind(value: object) -> str:
+    return "word" if isinstance(value, str) else "settings"
+
+
+#: `auto`, `off`, or settings of its own.
+_Asked = Annotated[
+    Annotated[_Settings, Tag("settings")] | Annotated[_Word, Tag("word")], Discriminator(_kind)
+]
 
 
 def _word_or_time(value: Any, read: Callable[[Any], Seconds]) -> Seconds:
@@ -232,10 +251,6 @@ def _word_or_time(value: Any, read: Callable[[Any], Seconds]) -> Seconds:
         raise ProjectError(
             f"{str(value)!r} is none of auto, off and a length of time; write auto, or 15 s"
         ) from None
-
-
-def _kind(value: object) -> str:
-    return "word" if isinstance(value, str) else "settings"
 
 
 def _kind_or_time(value: object) -> str:
@@ -249,17 +264,11 @@ class GradeSection(Section):
     `deflicker: 15 s`.  `tone` is that of the frames."""
 
     hot_pixels: Annotated[
-        Annotated[
-            Annotated[HotPixelsSection, Tag("settings")] | Annotated[_Word, Tag("word")],
-            Discriminator(_kind),
-        ],
+        _Asked[HotPixelsSection],
         Field(description="Hot and dead pixels are found in the roll itself, and mended."),
     ] = "off"
     cosmic_rays: Annotated[
-        Annotated[
-            Annotated[CosmicRaysSection, Tag("settings")] | Annotated[_Word, Tag("word")],
-            Discriminator(_kind),
-        ],
+        _Asked[CosmicRaysSection],
         Field(description="What hit the sensor in one still alone is taken out."),
     ] = "off"
     deflicker: Annotated[
@@ -272,17 +281,11 @@ class GradeSection(Section):
         Field(description="What takes less than a time (auto: 15 s) is flicker, and taken out."),
     ] = "off"
     stabilise: Annotated[
-        Annotated[
-            Annotated[Stabilise, Tag("settings")] | Annotated[_Word, Tag("word")],
-            Discriminator(_kind),
-        ],
+        _Asked[Stabilise],
         Field(description="Stills are laid over each other, so that the film does not shake."),
     ] = "off"
     denoise: Annotated[
-        Annotated[
-            Annotated[DenoiseSection, Tag("settings")] | Annotated[_Word, Tag("word")],
-            Discriminator(_kind),
-        ],
+        _Asked[DenoiseSection],
         Field(description="Noise is taken out of stills by their neighbours in time."),
     ] = "off"
     sidecars: Annotated[
@@ -354,7 +357,7 @@ class GradeSection(Section):
         with placed("grade", "tone"):
             return tone, toning(tone, at, cube)
 
-    def developed(self, roll: Roll, pose: Pose) -> tuple[dict[int, Develop], tuple[str, ...]]:
+    def developed(self, roll: Roll, pose: Pose) -> Developed:
         """What XMP files ask for the stills, as far as that is followed, and what is to be said;
         `pose` is what the project itself does to them."""
         if self.sidecars == "off":

@@ -36,7 +36,7 @@ from timelapse.grade import (
     cropped,
     natural_size,
 )
-from timelapse.gradesection import GradeSection
+from timelapse.gradesection import Developed, GradeSection
 from timelapse.ingest import (
     Inspection,
     Policies,
@@ -189,25 +189,31 @@ class Project(Section):
             where = Path(escape(str(self._base))) / stills
         return where
 
-    def job(self, roll: Roll | None = None) -> Job:
-        """Plans the film of `output` from its roll, which is scanned here where not given.
+    def job(self, roll: Roll | None = None, developed: Developed | None = None) -> Job:
+        """Plans the film of `output` from its roll, which is scanned here where not given; so is
+        what its sidecars ask for.
 
         Raises RollError, or ProjectError at the place of a time, speed or text that cannot be
         meant for this roll.
         """
-        return self._job(roll or self.scan(), cast(Format, self.output), ("output",))
+        roll = roll or self.scan()
+        developed = developed or self._developed(roll)
+        return self._job(roll, developed, cast(Format, self.output), ("output",))
 
     def jobs(self, roll: Roll | None = None) -> tuple[tuple[str, Job], ...]:
         """Plans the films of `outputs`, each with its name, those of one rate by one plan; where
         there are none, the film of `output`, whose name is empty.  Raises as `job` does."""
         roll, plans = roll or self.scan(), dict[Rate, Plan]()
-        jobs = []
+        developed, jobs = self._developed(roll), []
         for number, output in enumerate(self.outputs):
             rate, where = output.format.rate, ("outputs", number)
-            job = self._job(roll, output.format, where, output.within, plans.get(rate))
+            job = self._job(roll, developed, output.format, where, output.within, plans.get(rate))
             plans[rate] = job.plan
             jobs.append((output.name, job))
-        return tuple(jobs) or (("", self.job(roll)),)
+        return tuple(jobs) or (("", self.job(roll, developed)),)
+
+    def _developed(self, roll: Roll) -> Developed:
+        return self.grade.developed(roll, self.framing.pose)
 
     def _plan(self, roll: Roll, rate: Rate) -> Plan:
         epoch, blends = self.mission.epoch or roll.first, self._blends
@@ -232,6 +238,7 @@ class Project(Section):
     def _job(
         self,
         roll: Roll,
+        developed: Developed,
         output: Format,
         where: tuple[str | int, ...],
         within: tuple[int, int] = COMFORTABLE,
@@ -243,7 +250,7 @@ class Project(Section):
         timeline = plan.timeline
         with self._placed(*where, "burn"):
             output = settled(output, roll)
-        develop, told = self.grade.developed(roll, self.framing.pose)
+        develop, told = developed
         framing, crops = self._framing(roll, output, where, within, timeline, develop)
         grade = self.grade.grade(self._base, roll, timeline, self._placed)
         stops = {at: asked.stops for at, asked in develop.items() if asked.stops}
@@ -295,6 +302,11 @@ class Project(Section):
         moves = []
         with self._placed("framing"):
             pose.check(roll.sizes)
+            if crops and pose.optics:
+                raise ProjectError(
+                    "lens: sidecars crop stills each in its own way, which is not done together "
+                    "with a lens; leave out lens, or grade.sidecars"
+                )
         for number, move in enumerate(self.framing.moves):
             with self._placed("framing", "moves", number, "at"):
                 at = timeline.video_of(move.at.resolve(timeline.context).time)

@@ -1,8 +1,9 @@
 """A plan as a file: saved, loaded and held against another.
 
-A saved plan has all that decides a film: what the project says, every still with its capture time,
-and every row.  A film that is rendered from it has the same frames, whatever was added to the
-folder since, and whatever a later version would plan.
+A saved plan has what decides a film: what the project says, every still with its capture time and
+what its sidecar asks for, and every row.  A film that is rendered from it has the same frames,
+whatever was added to the folder since, and whatever a later version would plan.  Stills, fonts,
+look-up tables, masks and maps of defects are named in it, not held.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelapse.errors import ProjectError, RenderError, RollError
+from timelapse.grade import Size
 from timelapse.ingest import File, Roll, from_plain, to_plain
+from timelapse.ingest.develop import Develop
 from timelapse.project import Project, of_document
 from timelapse.render import Job
 from timelapse.report import plan_json
@@ -29,7 +32,7 @@ from timelapse.storage import written_whole
 from timelapse.yamlfile import Document
 
 ENDING = ".json"
-_VERSION = 1
+_VERSION = 2
 _ROWS = {"starts": np.int64, "stills": np.int32, "weights": np.float32, "ways": np.uint8}
 #: Bytes of a saved plan, and of one of its arrays, at most: some ten million taps.
 _FILE_AT_MOST, _ARRAY_AT_MOST = 1 << 30, 1 << 28
@@ -45,6 +48,7 @@ def save(path: Path, project: Project, job: Job) -> None:
         "project": data,
         "base": str(base.absolute()),
         "roll": to_plain(_elsewhere(roll)),
+        "develop": to_plain(tuple(job.develop.items())),
         "rows": {name: _packed(getattr(taps, name)) for name in _ROWS},
     }
     try:
@@ -67,6 +71,7 @@ def load_plan(path: Path) -> Job:
             raise RollError(f"{path}: was saved by another version; plan the project again")
         project = of_document(Document(str(path), saved["project"]), Path(saved["base"]))
         roll = from_plain(Roll)(saved["roll"])
+        develop = from_plain(tuple[tuple[int, Develop], ...])(saved["develop"])
         rows = Taps(**{name: _unpacked(saved["rows"][name], kind) for name, kind in _ROWS.items()})
     except (ProjectError, RollError):
         raise
@@ -77,7 +82,7 @@ def load_plan(path: Path) -> Job:
         raise RollError(f"{path}: is no saved plan; make one with timelapse plan -o") from error
     if not roll.stills:
         raise RollError(f"{path}: is no saved plan: it has no stills")
-    job = project.job(roll)
+    job = project.job(roll, (dict(develop), ()))
     _check(path, rows, job)
     return replace(job, plan=replace(job.plan, taps=rows))
 
@@ -105,18 +110,21 @@ def differences(one: Job, other: Job) -> Iterator[str]:
     for key in ("rate", "frames", "size", "blend", "epoch"):
         if mine[key] != theirs[key]:
             yield f"{key}: {mine[key]} and {theirs[key]}"
+    if mine["blend"] == theirs["blend"] and one.plan.blends != other.plan.blends:
+        yield f"blend: {mine['blend']}, with other settings"
     if mine["speed"] != theirs["speed"]:
         speeds = ("{min:g}x to {max:g}x".format_map(plan["speed"]) for plan in (mine, theirs))
         yield f"speed: {' and '.join(speeds)}"
-    # A look-up table is told by its contents in words.
-    looks = [
-        vars(job.grade) | {"tone": repr(job.toning), "framing": job.framing} for job in (one, other)
-    ]
-    unlike = [name for name, value in looks[0].items() if value != looks[1][name]]
-    if unlike and (unlike != ["framing"] or mine["size"] == theirs["size"]):
-        yield f"stills are shown otherwise: {', '.join(unlike)}"
-    yield from _moved(mine["milestones"], theirs["milestones"])
     names, others = ({still.name for still in job.plan.roll.stills} for job in (one, other))
+    looks = [_shown(job, names & others) for job in (one, other)]
+    unlike = [name for name, value in looks[0].items() if value != looks[1][name]]
+    if unlike:
+        yield f"stills are shown otherwise: {', '.join(unlike)}"
+    if mine["frames"] == theirs["frames"] and mine["size"] == theirs["size"]:
+        drawn = (job.compositor().signature(0, mine["frames"]) for job in (one, other))
+        if len(set(drawn)) > 1:
+            yield "what is drawn over the film differs"
+    yield from _moved(mine["milestones"], theirs["milestones"])
     for words, only in (("first", names - others), ("second", others - names)):
         if only:
             yield f"stills of the {words} alone: {_listed(sorted(only))}"
@@ -125,6 +133,25 @@ def differences(one: Job, other: Job) -> Iterator[str]:
         count = sum(stop - start for start, stop in runs)
         spans = _listed([f"{a}" if b == a + 1 else f"{a}-{b - 1}" for a, b in runs])
         yield f"{count} frames are made of other stills or weights: {spans}"
+
+
+def _shown(job: Job, both: set[str]) -> dict[str, Any]:
+    """What is done to frames, and to the stills of `both` plans, by their names."""
+    stills, words = job.plan.roll.stills, dict(vars(job.grade))
+    for name in ("strengths", "stops"):
+        each = ((stills[at].name, value) for at, value in words[name].items())
+        words[name] = {still: value for still, value in each if still in both}
+    named = zip((still.name for still in stills), job.grade.crops, strict=False)
+    crops = {name: crop for name, crop in named if name in both}
+    reference = job.grade.reference
+    # The size is told by itself; a look-up table is told by its contents in words.
+    framing = replace(job.framing.static, size=Size(16, 16), canvas=None)
+    return words | {
+        "crops": crops,
+        "reference": None if reference is None else stills[reference].name,
+        "tone": repr(job.toning),
+        "framing": (framing, job.framing.camera and job.framing.camera.keys),
+    }
 
 
 def _moved(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Iterator[str]:
