@@ -333,6 +333,13 @@ def test_a_crop_that_moves_from_still_to_still_moves_the_film(scenes: Path) -> N
     np.testing.assert_allclose(found[0][14:], found[7][:-14], atol=1)
 
 
+def test_crops_that_differ_do_not_go_with_a_lens(scenes: Path) -> None:
+    for n in range(8):
+        sidecar(scenes / f"{n:03d}.png", **crop_of(48 - 4 * n, 36, 96, 72))
+    with pytest.raises(ProjectError, match="framing: lens: sidecars crop stills each in its own"):
+        job_of(scenes, {"sidecars": "auto"}, framing={"lens": [-0.1]})
+
+
 def test_a_crop_that_closes_in_zooms(ramp: Path, tmp_path: Path) -> None:
     """Crops about the middle of a ramp, of the whole and of less: the ramp is as much flatter."""
     still = np.asarray(Image.open(ramp / "000.png"))

@@ -637,12 +637,14 @@ def test_when_a_still_was_taken_decides_which_defects_are_in_it(tmp_path: Path) 
     found = replace(DefectMap.known(SIZE, [(50, 60)]), since=since)
     save({("NIKON D5", SIZE): found}, tmp_path / "camera.npz")
     grade = {"hot_pixels": {"search": False, "map": "camera.npz"}}
-    plain = shown(job_of(folder))
+    plain, keys = shown(job_of(folder)), set()
     for late in (0, 3):
         clock = {"stills": "roll", "utc_offset": "Z", "clock": f"{late} s"}
         job = measured(job_of(folder, grade, roll=clock))
         mended = [apart(a, b) > 0 for a, b in zip(shown(job), plain, strict=True)]
         assert mended == [False] * (4 - late) + [True] * (4 + late)
+        keys.add(cut(job, 0, 8).key)
+    assert len(keys) == 2
 
 
 def test_what_was_found_for_another_grade_is_not_used(shaky: Path) -> None:

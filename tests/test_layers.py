@@ -30,7 +30,7 @@ STOREYS = [
     ["yamlfile"],
     ["mistakes"],
     ["section"],
-    ["looks"],
+    ["looks", "deflickersection", "framed"],
     ["delivery", "pacing", "rollsection", "gradesection", "soundsection"],
     ["project"],
     ["schema"],

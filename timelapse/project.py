@@ -7,7 +7,7 @@ and overlay are the stages' own dataclasses, so that a new one needs no word her
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from glob import escape, has_magic
@@ -26,15 +26,11 @@ from pydantic import (
 from timelapse.deliver import H264, Format
 from timelapse.delivery import Output, entries, settled
 from timelapse.errors import EncodeError, PlanError, ProjectError, RollError, TimeError
+from timelapse.framed import framed
 from timelapse.grade import (
     COMFORTABLE,
     Deflicker,
-    Framing,
-    Nine,
     Reframing,
-    commonest,
-    cropped,
-    natural_size,
 )
 from timelapse.gradesection import Developed, GradeSection
 from timelapse.ingest import (
@@ -45,7 +41,6 @@ from timelapse.ingest import (
     natural,
     scan,
 )
-from timelapse.ingest.xmp import Develop
 from timelapse.mistakes import explain, line
 from timelapse.notation import did_you_mean
 from timelapse.overlay import (
@@ -251,7 +246,9 @@ class Project(Section):
         with self._placed(*where, "burn"):
             output = settled(output, roll)
         develop, told = developed
-        framing, crops = self._framing(roll, output, where, within, timeline, develop)
+        framing, crops = framed(
+            self.framing, roll, develop, timeline, output, within, where, self._placed
+        )
         grade = self.grade.grade(self._base, roll, timeline, self._placed)
         stops = {at: asked.stops for at, asked in develop.items() if asked.stops}
         tone, toning = self.grade.toning(self._base, timeline, self._placed)
@@ -286,36 +283,6 @@ class Project(Section):
             return self._plan(roll, output.rate).timeline
 
         return self.grade.deflickering(roll, timeline, self._placed)
-
-    def _framing(
-        self,
-        roll: Roll,
-        output: Format,
-        where: tuple[str | int, ...],
-        within: tuple[int, int],
-        timeline: Timeline,
-        develop: Mapping[int, Develop],
-    ) -> tuple[Framing, tuple[Nine, ...]]:
-        """How an output shows the stills, and what lays each of them so, where sidecars crop them
-        differently; raises ProjectError where they cannot be shown so."""
-        pose, crops = cropped(develop, roll.stills, self.framing.pose)
-        moves = []
-        with self._placed("framing"):
-            pose.check(roll.sizes)
-            if crops and pose.optics:
-                raise ProjectError(
-                    "lens: sidecars crop stills each in its own way, which is not done together "
-                    "with a lens; leave out lens, or grade.sidecars"
-                )
-        for number, move in enumerate(self.framing.moves):
-            with self._placed("framing", "moves", number, "at"):
-                at = timeline.video_of(move.at.resolve(timeline.context).time)
-                moves.append((at.seconds, move))
-        size = output.size or natural_size(roll.sizes, pose, within)
-        with self._placed(*where, "focus"):
-            framing = Framing(size, output.fit, output.focus, pose)
-        with self._placed("framing", "moves"):
-            return framing.moving(moves, timeline.rate, commonest(roll.sizes)), crops
 
     @property
     def _blends(self) -> tuple[Blend, ...]:
