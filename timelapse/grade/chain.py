@@ -23,6 +23,10 @@ class Method(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def coarse(self) -> bool:
+        """Whether small pictures tell as much as larger ones."""
+
     def view(self, gray: Gray) -> Any:
         """What is kept of a gray picture."""
 

@@ -72,6 +72,7 @@ class Features:
     back; where that leads nowhere, SIFT says where to begin."""
 
     name = "features"
+    coarse = True
 
     def __init__(self, model: Model, looked: Gray | None = None) -> None:
         self._model, self._looked = model, looked

@@ -53,6 +53,7 @@ class Horizon:
     else: how far along it nobody knows."""
 
     name = "horizon"
+    coarse = False
 
     def __init__(self, model: Model, looked: Gray | None = None) -> None:
         self._turns, self._looked = model != "translation", looked

@@ -41,6 +41,7 @@ class Likeness:
     their phases correlate (Evangelidis and Psarakis, IEEE Trans. PAMI 30 (2008), 1858-1865)."""
 
     name = "ecc"
+    coarse = True
 
     def __init__(self, model: Model, looked: Gray | None = None) -> None:
         self._model, self._looked = model, looked

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from timelapse.grade.agree import Floats
 from timelapse.grade.survey import surveyed
 from timelapse.ingest import Limits, Pixels, Still
-from timelapse.ingest.look import LOOKED_AT, within
+from timelapse.ingest.look import within
 
 Gray = NDArray[np.uint8]
 Pair = tuple[int, int]
 
-#: The longer side of the pictures that are compared, and from which on one is made smaller.
-_SIDE, _LARGE = LOOKED_AT, 1600
+#: The longer side of the pictures that are compared: for what goes by points of light or by one
+#: edge, and for what goes by all of a picture; and by how many times one may be larger.
+FINE, COARSE, _LARGER = 1280, 640, 1.25
 
 
 class Reel:
@@ -27,11 +28,12 @@ class Reel:
         stills: Sequence[Still],
         order: Sequence[int],
         limits: Limits,
+        side: int,
         seen: Callable[[int, Pixels], None] | None,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self._stills, self.order, self._limits = stills, order, limits
-        self._seen, self._progress, self._done = seen, progress, 0
+        self._side, self._seen, self._progress, self._done = side, seen, progress, 0
         self._held: dict[int, Gray] = {}
         self._tried: set[int] = set()
 
@@ -70,27 +72,24 @@ class Reel:
                 self._progress(self._done, len(self.order))
 
         walk = surveyed(
-            self._stills, self._limits, size=_wanted, wanted=wanted, seen=self._seen, progress=tick
+            self._stills,
+            self._limits,
+            size=lambda still: within(still.size, self._side),
+            wanted=wanted,
+            seen=self._seen,
+            progress=tick,
         )
         for at, pixels in walk:
-            yield at, _small(pixels, self._stills[at].size)
+            yield at, self._small(pixels, self._stills[at].size)
 
+    def _small(self, pixels: Pixels, size: Pair) -> Gray:
+        """A still as it is compared."""
+        import cv2
 
-def _wanted(still: Still) -> Pair:
-    """What a still is decoded to, at least."""
-    return within(still.size, _SIDE)
-
-
-def _small(pixels: Pixels, size: Pair) -> Gray:
-    """A still as it is compared."""
-    import cv2
-
-    gray = grayed(pixels)
-    if max(gray.shape) > _LARGE:
-        share = _SIDE / max(size)
-        small = max(1, round(size[0] * share)), max(1, round(size[1] * share))
-        gray = np.asarray(cv2.resize(gray, small, interpolation=cv2.INTER_AREA), np.uint8)
-    return gray
+        gray, small = grayed(pixels), within(size, self._side)
+        if gray.shape[1] > _LARGER * small[0]:
+            gray = np.asarray(cv2.resize(gray, small, interpolation=cv2.INTER_AREA), np.uint8)
+        return gray
 
 
 def of_size(gray: Gray, size: Pair) -> Gray:

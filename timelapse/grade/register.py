@@ -25,7 +25,7 @@ from timelapse.grade.agree import Floats, Model
 from timelapse.grade.chain import Chain, Method
 from timelapse.grade.kept import kept_at
 from timelapse.grade.motion import Motion
-from timelapse.grade.reel import Reel, grayed, of_size, scaling
+from timelapse.grade.reel import COARSE, FINE, Reel, grayed, of_size, scaling
 from timelapse.ingest import Limits, Pixels, Still
 from timelapse.storage import written_whole
 
@@ -34,7 +34,7 @@ By = Literal["auto", "features", "ecc", "stars", "horizon"]
 Pair = tuple[int, int]
 
 #: Raise it when the same stills come to another motion.
-_MADE_AS = 2
+_MADE_AS = 3
 #: How many times what is off by chance (standard deviation) nothing goes beyond.
 _CHANCE = 4.0
 #: How many pairs of neighbours are looked at, to see what a roll is like.
@@ -93,10 +93,9 @@ def measure(
     The result does not depend on the number of cores.  A still of another size, or one that cannot
     be decoded, or in which nothing is found, is `trusted` 0, and lies between its neighbours in
     time.  `identities` are what makes the stills other ones: where given, what was found is kept on
-    disk and not looked for again.  Every still is decoded once, small; `seen` is shown each on the
-    way, by its index, as `surveyed` says.  Raises ProjectError where
-    the mask cannot be read, the reference is none of the stills, or astroalign is wanted and
-    missing.
+    disk and not looked for again.  Every still is decoded small, once but for a few; `seen` is
+    shown each on the way, by its index, as `surveyed` says.  Raises ProjectError where the mask
+    cannot be read, the reference is none of the stills, or astroalign is wanted and missing.
     """
     if settings.reference is not None and settings.reference >= len(stills):
         raise ProjectError(
@@ -159,13 +158,18 @@ def _measured(
     wish = len(stills) // 2 if settings.reference is None else settings.reference
     middle = min(range(len(alike)), key=lambda k: abs(alike[k] - wish))
     order = alike[middle:] + alike[:middle][::-1]
-    reel = Reel(stills, order, limits, seen, progress)
+    reel = Reel(stills, order, limits, FINE, seen, progress)
     first = reel.first()
     if first is None:
         return replace(Motion.none(len(stills), size), trusted=np.zeros(len(stills)))
     small = first.shape[1::-1]
-    looked = _looked(settings, mask, small)
-    method = _chosen(settings, looked, reel, small)
+    method = _chosen(settings, _looked(settings, mask, small), reel, small)
+    if method.coarse:
+        reel = Reel(stills, order, limits, COARSE, seen, progress)
+        first = reel.first()
+        assert first is not None  # as it could be decoded before
+        small = first.shape[1::-1]
+        method = _method(method.name, settings.model, _looked(settings, mask, small))
     chain = Chain(method, small)
     ahead = True
     for at, gray in reel.walk():

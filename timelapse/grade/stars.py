@@ -57,6 +57,7 @@ class Stars:
     """
 
     name = "stars"
+    coarse = False
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from timelapse.errors import StillError
 from timelapse.ingest import raw
-from timelapse.ingest.decode import decode_bytes
+from timelapse.ingest.decode import decode_bytes, decoded_size
 from timelapse.ingest.find import Reader
 from timelapse.ingest.header import read_header
 from timelapse.ingest.remembered import RememberedRows
@@ -33,9 +33,6 @@ from timelapse.srgb import linear_of
 
 #: Pixels of the longer side of what is measured: sharpness means something at one size alone.
 SIDE = 320
-#: What large stills are decoded to for it, at least: what compares stills asks for the same, so
-#: that one decoding serves both, and a JPEG costs hardly more than at less.
-LOOKED_AT = 1280
 #: Pixels of the column kept for the keogram; width and height of the thumbnail.
 COLUMN, THUMBNAIL = 64, (16, 24)
 #: Columns and rows of the patches whose light is kept.
@@ -98,8 +95,8 @@ def look(
 
     With `damaged` JPEGs are looked at whose decoder complains, too.  `remember` is the name that
     the roll was scanned by: what was seen of files that have not changed since is not looked at
-    again; nor are `large` stills of which `seen` has the row, by their index.  Memory: 2.9 kB a
-    still, and two decoded stills a core.
+    again; nor are those of which `seen` has the row, by their index (`measured` of a still that was
+    decoded to what `looked_at` says).  Memory: 2.9 kB a still, and two decoded stills a core.
     """
     stills = roll.stills
     rows = np.zeros(len(stills), LOOK)
@@ -108,7 +105,7 @@ def look(
     todo = []
     for at, still in enumerate(stills):
         row = known.get(still.file) if known else None
-        if row is None and seen and large(still) and (row := seen.get(at)) is not None and known:
+        if row is None and seen and (row := seen.get(at)) is not None and known:
             known.add(still.file, row)
         if row is None:
             todo.append(at)
@@ -143,7 +140,7 @@ def thumbnail(reader: Reader, still: Still, side: int) -> Pixels:
     if still.kind == "raw":
         with suppress(StillError):  # none that will do: then the RAW itself
             return _preview(data, still, reader, side)
-    return _small(_decoded(data, replace(still, damaged=True), reader, side), still.size, side)
+    return _small(_decoded(data, replace(still, damaged=True), reader, SIDE), still.size, side)
 
 
 def _preview(data: bytes, still: Still, reader: Reader, side: int) -> Pixels:
@@ -173,9 +170,9 @@ class _Seen:
     complaint: str = ""
 
 
-def large(still: Still) -> bool:
-    """Whether a still is looked at as it is decoded to be compared with others."""
-    return max(still.size) >= 2 * LOOKED_AT
+def looked_at(still: Still) -> tuple[int, int]:
+    """The (width, height) that a still is decoded to for a look."""
+    return decoded_size(still, within(still.size, SIDE))
 
 
 def _look(reader: Reader, still: Still, damaged: bool) -> _Seen:
@@ -183,13 +180,12 @@ def _look(reader: Reader, still: Still, damaged: bool) -> _Seen:
         # Of a RAW file never the preview: the camera gave it a brightness of its own, and it may
         # be whole where the RAW is not.
         data = reader.read(still.file)
-        side = LOOKED_AT if large(still) else SIDE
         try:
-            return _Seen(measured(_decoded(data, still, reader, side), still.size))
+            return _Seen(measured(_decoded(data, still, reader, SIDE), still.size))
         except StillError as error:
             if not damaged or still.kind != "jpeg":
                 raise
-            half = _decoded(data, replace(still, damaged=True), reader, side)
+            half = _decoded(data, replace(still, damaged=True), reader, SIDE)
             return _Seen(measured(half, still.size), error.reason)
     except StillError as error:
         return _Seen(complaint=error.reason)
@@ -263,10 +259,8 @@ def _linear() -> NDArray[np.float32]:
 
 @cache
 def _decoders() -> tuple[str, ...]:
-    """What decides the pixels of a look."""
-    return f"side {LOOKED_AT}", *(
-        version(name) for name in ("simplejpeg", "opencv-python-headless", "imagecodecs")
-    )
+    """What decides the pixels of a look, beside this package."""
+    return tuple(version(name) for name in ("simplejpeg", "opencv-python-headless", "imagecodecs"))
 
 
 def _in_threads(todo: list[int], work: Callable[[int], _Seen]) -> Iterator[tuple[int, _Seen]]:

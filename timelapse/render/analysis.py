@@ -19,8 +19,8 @@ from timelapse.grade.noise import measure as noise_of
 from timelapse.grade.register import measure as motion_of
 from timelapse.grade.steady import steadied
 from timelapse.ingest import Pixels, Still
-from timelapse.ingest.look import large, look
-from timelapse.ingest.look import measured as looked_at
+from timelapse.ingest.look import look, looked_at
+from timelapse.ingest.look import measured as row_of
 from timelapse.render.job import Job, Progress
 from timelapse.render.segment import identity, wanted
 
@@ -47,8 +47,8 @@ def analysed(job: Job, beside: Sequence[Framing] = (), progress: Progress | None
     seen: dict[int, NDArray[Any]] = {}  # rows of looks, of the same decoding
 
     def see(at: int, pixels: Pixels) -> None:
-        if large(stills[at]):
-            seen[at] = looked_at(pixels, stills[at].size)
+        if pixels.shape[1::-1] == looked_at(stills[at]):
+            seen[at] = row_of(pixels, stills[at].size)
 
     if grade.register and not found.motion:
         also = see if grade.deflicker and not found.gains else None
