@@ -334,6 +334,7 @@ def test_sizes_and_shapes_fill_the_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="reads the peak memory of a process from the system")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_roll(gray_roll: MakeRoll, tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"

@@ -71,6 +71,7 @@ def test_same_arguments_give_the_same_bytes(
     assert contents(tmp_path / "two") == contents(roll[0])
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_roll(roll: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     span = {**SPAN, "end": MissionTime(Fraction(51))}
     truth = simulate(tmp_path, **span, seed=11, faults=False)
